@@ -1,0 +1,222 @@
+/**
+ * Runs test files on Deno, Node and Bun and reads what their runners report.
+ *
+ * @module
+ */
+const ROOT = `${import.meta.dirname}/../`;
+const TOOLS = `${ROOT}.ci/node_modules/`;
+
+/** The files that need Deno itself: they judge the sources, not the behaviour. */
+const DENO_ONLY: readonly string[] = [
+  "tests/docs_test.ts",
+  "tests/layers_test.ts",
+  "tests/package_test.ts",
+  "tests/permissions_test.ts",
+];
+
+/** A runtime at one version. */
+export type Target = "deno" | "node20" | "node22" | "node24" | "node26" | "bun";
+
+/** Every {@linkcode Target}. */
+export const TARGETS: readonly Target[] = [
+  "deno",
+  "node20",
+  "node22",
+  "node24",
+  "node26",
+  "bun",
+];
+
+/** What a run of some tests came to. */
+export interface Report {
+  /** How many passed. */
+  passed: number;
+  /** The names of those that failed, or what went wrong with a whole file. */
+  failed: string[];
+  /** The names of those that were skipped. */
+  skipped: string[];
+  /** What the runner printed. */
+  output: string;
+}
+
+/** What a command came to. */
+export interface Outcome {
+  /** Its exit code, 124 if it was ended because its time was up. */
+  code: number;
+  /** What it printed, both streams. */
+  output: string;
+}
+
+/** Lists the test files that a target runs, by their paths in the checkout. */
+export async function listTests(target: Target): Promise<string[]> {
+  const files: string[] = [];
+  const read = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(ROOT + folder)) {
+      const path = `${folder}/${name}`;
+      if (isDirectory) await read(path);
+      else if (name.endsWith("_test.ts")) files.push(path);
+    }
+  };
+  await read("tests");
+  return files.filter((file) => target === "deno" || !DENO_ONLY.includes(file))
+    .sort();
+}
+
+/** Runs a command in a folder of the checkout, for at most `timeout` milliseconds. */
+export async function execute(
+  command: string,
+  args: readonly string[],
+  { cwd = "", timeout = 120_000 }: { cwd?: string; timeout?: number } = {},
+): Promise<Outcome> {
+  const child = new Deno.Command(command, {
+    args: [...args],
+    cwd: ROOT + cwd,
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, timeout);
+  const [stdout, stderr, { code }] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.status,
+  ]);
+  clearTimeout(timer);
+  const output = stdout + stderr;
+  return late
+    ? { code: 124, output: `${output}\nEnded after ${timeout} ms` }
+    : { code, output };
+}
+
+/**
+ * Bundles test files for Node and Bun into `out`, laid out as under tests/.
+ * Imports of the package stay as they are if `external`, else the sources go in.
+ */
+export async function bundleTests(
+  files: readonly string[],
+  out: string,
+  external: boolean,
+): Promise<Outcome> {
+  const { name, exports } = JSON.parse(
+    await Deno.readTextFile(`${ROOT}deno.json`),
+  );
+  const entries = Object.keys(exports).map((entry) => name + entry.slice(1));
+  const outcome = await execute(Deno.execPath(), [
+    ...["bundle", "--quiet", "--outdir", out],
+    ...(external ? entries.flatMap((entry) => ["--external", entry]) : []),
+    // One file at the top keeps the folders: they are laid out from the
+    // deepest folder that all the files share.
+    ...["tests/_runtime.ts", ...files],
+  ]);
+  if (!external || outcome.code !== 0) return outcome;
+  for (const file of files) {
+    const text = await Deno.readTextFile(`${ROOT}${out}/${bundled(file)}`);
+    if (
+      /^(?:import|} from) .*"@x\/memcache/m.test(text) &&
+      /^\/\/ src\//m.test(text)
+    ) {
+      outcome.output += `${file} has both the package and files of src: ` +
+        "two copies of every class, instanceof would fail\n";
+      outcome.code = 1;
+    }
+  }
+  return outcome;
+}
+
+/** Runs one test file: on Deno the source, elsewhere its bundle in `out`. */
+export async function runTest(
+  target: Target,
+  file: string,
+  out: string,
+): Promise<Report> {
+  const results = await Deno.makeTempFile();
+  try {
+    const [command, args, cwd] = commandOf(target, file, out, results);
+    const { code, output } = await execute(command, args, {
+      cwd,
+      timeout: 60_000,
+    });
+    const text = await Deno.readTextFile(results);
+    const report = target.startsWith("node") ? readTap(text) : readJunit(text);
+    report.output = output;
+    if (code !== 0 && report.failed.length === 0) {
+      report.failed.push(`${file} (exit code ${code})`);
+    } else if (
+      report.passed + report.failed.length + report.skipped.length === 0
+    ) {
+      report.failed.push(`${file} (no test ran)`);
+    }
+    return report;
+  } finally {
+    await Deno.remove(results);
+  }
+}
+
+function commandOf(
+  target: Target,
+  file: string,
+  out: string,
+  results: string,
+): [command: string, args: string[], cwd: string] {
+  if (target === "deno") {
+    return [
+      Deno.execPath(),
+      ["test", "-A", `--junit-path=${results}`, file],
+      "",
+    ];
+  }
+  const path = `./${bundled(file)}`;
+  if (target === "bun") {
+    const args = [
+      "--reporter=junit",
+      `--reporter-outfile=${results}`,
+      "--timeout=30000",
+    ];
+    return [`${TOOLS}.bin/bun`, ["test", ...args, path], out];
+  }
+  const args = ["--test-reporter=spec", "--test-reporter-destination=stdout"];
+  args.push("--test-reporter=tap", `--test-reporter-destination=${results}`);
+  return [`${TOOLS}${target}/bin/node`, [...args, path], out];
+}
+
+function bundled(file: string): string {
+  return file.replace(/^tests\//, "").replace(/\.ts$/, ".js");
+}
+
+/** Reads what Deno and Bun report. */
+export function readJunit(xml: string): Report {
+  const report: Report = { passed: 0, failed: [], skipped: [], output: "" };
+  const cases =
+    /<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g;
+  for (const [, escaped, body = ""] of xml.matchAll(cases)) {
+    const name = escaped.replace(
+      /&(lt|gt|quot|apos|amp|#39);/g,
+      (_, entity) => {
+        return { lt: "<", gt: ">", quot: '"', amp: "&" }[entity as string] ??
+          "'";
+      },
+    );
+    if (body.includes("<skipped")) report.skipped.push(name);
+    else if (body.includes("<failure") || body.includes("<error")) {
+      report.failed.push(name);
+    } else report.passed++;
+  }
+  return report;
+}
+
+/** Reads what Node reports. */
+export function readTap(tap: string): Report {
+  const report: Report = { passed: 0, failed: [], skipped: [], output: "" };
+  const lines = /^ *(not ok|ok) \d+ - (.*?)(?: # (SKIP|TODO|time=).*)?$/gm;
+  for (const [, outcome, name, directive] of tap.matchAll(lines)) {
+    if (directive === "SKIP" || directive === "TODO") report.skipped.push(name);
+    else if (outcome === "ok") report.passed++;
+    else report.failed.push(name);
+  }
+  return report;
+}
