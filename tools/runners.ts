@@ -75,11 +75,17 @@ export async function execute(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    // A group of its own, so that its time's end also ends what it started.
+    detached: true,
   }).spawn();
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    child.kill("SIGKILL");
+    try {
+      Deno.kill(-child.pid, "SIGKILL");
+    } catch {
+      // It ended by itself in this very moment.
+    }
   }, timeout);
   const [stdout, stderr, { code }] = await Promise.all([
     new Response(child.stdout).text(),
@@ -133,13 +139,14 @@ export async function runTest(
   target: Target,
   file: string,
   out: string,
+  timeout: number = 60_000,
 ): Promise<Report> {
   const results = await Deno.makeTempFile();
   try {
     const [command, args, cwd] = commandOf(target, file, out, results);
     const { code, output } = await execute(command, args, {
       cwd,
-      timeout: 60_000,
+      timeout,
     });
     const text = await Deno.readTextFile(results);
     const report = target.startsWith("node") ? readTap(text) : readJunit(text);

@@ -1,0 +1,46 @@
+// A program of a user in Node, type-checked against the packed package.
+import {
+  Client,
+  type ClientOptions,
+  compressedSerde,
+  type Item,
+  jsonSerde,
+  MemcacheError,
+  MemcacheTimeoutError,
+  parseServer,
+  type Serde,
+  type ServerAddress,
+  type ServerSpec,
+  sha256Keys,
+  StrictClient,
+} from "@x/memcache";
+import { MemcachedServer } from "@x/memcache/testing";
+
+const server: MemcachedServer = await MemcachedServer.start();
+const spec: ServerSpec = server.address;
+const address: ServerAddress = parseServer(spec);
+const serde: Serde = compressedSerde({ serde: jsonSerde, minLength: 100 });
+const options: ClientOptions = {
+  serde,
+  timeout: 500,
+  keyPrefix: "app:",
+  keyEncoder: sha256Keys,
+  onError: (error: MemcacheError): void => console.error(error.code, address.name),
+};
+const client = new Client(spec, options);
+const stored: boolean = await client.set("key", { a: 1 }, { ttl: 60 });
+const value: { a: number } | undefined = await client.get<{ a: number }>("key");
+const item: Item<string> | undefined = await client.getItem<string>("key");
+const many: Map<string, number> = await client.getMany<number>(["a", "b"]);
+const count: number | undefined = await client.incr("counter", 1);
+const wide: bigint | undefined = await client.incr("counter", 1n);
+try {
+  await new StrictClient(client).get("absent");
+} catch (error) {
+  if (error instanceof MemcacheTimeoutError) console.log(error.server, error.sent);
+}
+// @ts-expect-error A key is no number.
+await client.get(1).catch(() => {});
+console.log(stored, value?.a, item?.cas, many.size, count, wide);
+await client.close();
+await server.close();

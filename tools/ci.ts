@@ -1,0 +1,190 @@
+// Everything that .ci/run stands for, once the tools are installed: the static
+// checks, the tests of the sources on Deno, and the tests of the packed package
+// on Node and Bun. Prints what failed and ends with `N passed, N failed`.
+import {
+  bundleTests,
+  execute,
+  listTests,
+  type Outcome,
+  readJunit,
+  type Report,
+  runTest,
+  TARGETS,
+} from "./runners.ts";
+
+const OUT = ".out";
+/** Milliseconds for the tests on one runtime and for everything together. */
+const TARGET_TIMEOUT = 100_000;
+const TIMEOUT = 480_000;
+
+const started = performance.now();
+const failures: string[] = [];
+let passed = 0;
+
+function say(text: string): void {
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`== ${seconds.toFixed(1).padStart(5)} s  ${text}`);
+}
+
+/** Runs a part; prints its output and counts a failure if it does not succeed. */
+async function step(
+  name: string,
+  run: () => Promise<Outcome>,
+): Promise<Outcome> {
+  const outcome = await run();
+  say(`${name}: ${outcome.code === 0 ? "ok" : "FAILED"}`);
+  if (outcome.code !== 0) {
+    console.log(outcome.output);
+    failures.push(name);
+  }
+  return outcome;
+}
+
+function task(name: string, timeout?: number): Promise<Outcome> {
+  return step(
+    `deno task ${name}`,
+    () => execute(Deno.execPath(), ["task", "--quiet", name], { timeout }),
+  );
+}
+
+function count(target: string, report: Report): void {
+  passed += report.passed;
+  failures.push(...report.failed.map((name) => `${target}: ${name}`));
+  failures.push(...report.skipped.map((name) => `${target}: skipped: ${name}`));
+}
+
+async function testOnDeno(): Promise<void> {
+  await Deno.remove(`${OUT}/deno.xml`).catch(() => {});
+  const { code, output } = await task("test", 200_000);
+  const report = readJunit(
+    await Deno.readTextFile(`${OUT}/deno.xml`).catch(() => ""),
+  );
+  if (report.failed.length > 0) failures.pop();
+  const ran = new Set<string>();
+  for (
+    const [, path] of output.matchAll(
+      /^running [1-9]\d* tests? from \.\/(\S+?)(?:\$.*)?$/gm,
+    )
+  ) {
+    ran.add(path);
+  }
+  for (const file of [...await listTests("deno"), "README.md"]) {
+    if (!ran.has(file)) report.failed.push(`${file} (no test ran)`);
+  }
+  if (code === 0) console.log(output.slice(output.lastIndexOf("| File")));
+  count("deno", report);
+  say(
+    `deno: ${report.passed} passed, ${report.failed.length} failed, ${report.skipped.length} skipped`,
+  );
+}
+
+async function testOn(
+  target: typeof TARGETS[number],
+  files: string[],
+): Promise<void> {
+  const begun = performance.now();
+  const total: Report = { passed: 0, failed: [], skipped: [], output: "" };
+  for (const file of files) {
+    const now = performance.now();
+    const left = Math.min(begun + TARGET_TIMEOUT, started + TIMEOUT) - now;
+    if (left <= 0) {
+      total.failed.push(`${file} (not run: out of time)`);
+      continue;
+    }
+    const report = await runTest(
+      target,
+      file,
+      `${OUT}/tests`,
+      Math.min(left, 60_000),
+    );
+    if (report.failed.length > 0) {
+      console.log(`-- ${target} ${file}\n${report.output}`);
+    }
+    total.passed += report.passed;
+    total.failed.push(...report.failed);
+    total.skipped.push(...report.skipped);
+  }
+  count(target, total);
+  say(
+    `${target}: ${total.passed} passed, ${total.failed.length} failed, ` +
+      `${total.skipped.length} skipped, ${files.length} files`,
+  );
+}
+
+/** Installs the packed package as a user of Node would. */
+async function install(): Promise<boolean> {
+  await Deno.mkdir(OUT, { recursive: true });
+  await Deno.remove(`${OUT}/node_modules`, { recursive: true }).catch(() => {});
+  const manifest = { private: true, type: "module" };
+  await Deno.writeTextFile(`${OUT}/package.json`, JSON.stringify(manifest));
+  const packed = await task("pack");
+  if (packed.code !== 0) return false;
+  const flags = [
+    "--no-save",
+    "--no-audit",
+    "--no-fund",
+    "--offline",
+    "--loglevel=error",
+  ];
+  const { code } = await step(
+    "npm install of the package",
+    () => execute("npm", ["install", ...flags, "./memcache.tgz"], { cwd: OUT }),
+  );
+  return code === 0;
+}
+
+async function typeCheckConsumer(): Promise<void> {
+  const config = {
+    compilerOptions: {
+      ...{
+        target: "es2022",
+        lib: ["es2022"],
+        module: "nodenext",
+        noEmit: true,
+      },
+      ...{
+        strict: true,
+        skipLibCheck: false,
+        exactOptionalPropertyTypes: true,
+      },
+      ...{ noUncheckedIndexedAccess: true, verbatimModuleSyntax: true },
+      ...{ types: ["node"], typeRoots: ["../.ci/node_modules/@types"] },
+    },
+    files: ["consumer.ts"],
+  };
+  await Deno.writeTextFile(`${OUT}/tsconfig.json`, JSON.stringify(config));
+  await Deno.copyFile(".ci/consumer.ts", `${OUT}/consumer.ts`);
+  await step(
+    "tsc of a program that uses the package",
+    () => execute("../.ci/node_modules/.bin/tsc", ["-p", "."], { cwd: OUT }),
+  );
+  await step(
+    "that program on Node 22",
+    () =>
+      execute("../.ci/node_modules/node22/bin/node", ["consumer.ts"], {
+        cwd: OUT,
+        timeout: 20_000,
+      }),
+  );
+}
+
+Deno.chdir(`${import.meta.dirname}/..`);
+for (const name of ["check", "lint", "doc", "publish:dry", "demo"]) {
+  await task(name);
+}
+await testOnDeno();
+const files = await listTests("bun");
+await Deno.remove(`${OUT}/tests`, { recursive: true }).catch(() => {});
+const bundled = await step(
+  "bundles of the tests",
+  () => bundleTests(files, `${OUT}/tests`, true),
+);
+const installed = await install();
+if (installed) await typeCheckConsumer();
+for (const target of TARGETS.filter((target) => target !== "deno")) {
+  if (installed && bundled.code === 0) await testOn(target, files);
+  else failures.push(`${target} (not run)`);
+}
+if (failures.length > 0) console.log(`\nFailed:\n${failures.join("\n")}`);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+Deno.exit(failures.length > 0 ? 1 : 0);
