@@ -39,15 +39,15 @@ export class MemcacheError extends Error {
   /** Stable text to tell errors apart by, such as `"ERR_TIMEOUT"`. */
   code: string;
   /** Name of the server, where one was involved. */
-  server?: string;
+  declare server?: string;
   /** Name of the command, where one was involved. */
-  command?: string;
+  declare command?: string;
   /** The caller's key, where the command has one. */
-  key?: string;
+  declare key?: string;
   /** `false` when no byte of the command can have reached the server. */
-  sent?: boolean;
+  declare sent?: boolean;
   /** The caller's keys that a many-key store could not store. */
-  failedKeys?: readonly string[];
+  declare failedKeys?: readonly string[];
 
   /** Makes an error with a message and what is known of the command. */
   constructor(message?: string, options: MemcacheErrorOptions = {}) {
@@ -354,6 +354,27 @@ export class MemcacheNotFoundError extends MemcacheMissError {
     super(message, { code: "ERR_NOT_FOUND", ...options });
     this.name = "MemcacheNotFoundError";
   }
+}
+
+/**
+ * Makes an error of the same class, message and code for another command: one
+ * event on a connection fails many, and each caller gets an error of its own.
+ *
+ * @param error What happened.
+ * @param about The other command.
+ * @returns A new error.
+ */
+export function rebound(
+  error: MemcacheError,
+  about: MemcacheErrorOptions,
+): MemcacheError {
+  // Every class of the tree has the constructor of its root.
+  const Class = error.constructor as typeof MemcacheError;
+  return new Class(error.message, {
+    ...about,
+    cause: error.cause,
+    code: error.code,
+  });
 }
 
 /**

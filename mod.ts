@@ -1,0 +1,111 @@
+/**
+ * The memcached client for Deno, Bun and Node.
+ *
+ * Importing this module opens no socket, starts no timer and touches no global.
+ *
+ * @example
+ * ```ts
+ * import { Client } from "@x/memcache";
+ * import { MemcachedServer } from "@x/memcache/testing";
+ *
+ * const server = await MemcachedServer.start();
+ * const client = new Client(server.address);
+ * await client.set("user:1", { name: "Ada" }, { ttl: 60 });
+ * console.log(await client.get("user:1")); // { name: "Ada" }
+ * await client.close();
+ * await server.close();
+ * ```
+ *
+ * @module
+ */
+
+// Clients and their commands.
+export { Client } from "./src/client/client.ts";
+export { BaseClient } from "./src/client/base_client.ts";
+export type { ClientOptions } from "./src/client/options.ts";
+export type {
+  CountOptions,
+  FlushOptions,
+  GetOptions,
+  KeyCommands,
+  NoreplyOptions,
+  RawOptions,
+  ServerCommands,
+  ShutdownOptions,
+  StoreOptions,
+  Versioned,
+} from "./src/client/commands.ts";
+export { murmur3Keys, sha256Keys } from "./src/client/key_encoders.ts";
+
+export { StrictClient } from "./src/strict.ts";
+
+// Values.
+export type { Serde } from "./src/serde/serde.ts";
+export { jsonSerde } from "./src/serde/json.ts";
+export { rawSerde } from "./src/serde/raw.ts";
+export { textSerde } from "./src/serde/text.ts";
+export {
+  compressedSerde,
+  type CompressedSerdeOptions,
+} from "./src/serde/compressed.ts";
+export {
+  type Deserializer,
+  serdeFrom,
+  type Serializer,
+  type SerializerResult,
+} from "./src/serde/from.ts";
+
+// Addresses and transports.
+export { parseServer, type ServerSpec } from "./src/conn/address.ts";
+export { dial, dialBun, dialDeno, dialNode } from "./src/conn/dial.ts";
+export type {
+  Conn,
+  ConnEvents,
+  Dial,
+  DialOptions,
+  KeepAliveOptions,
+  ServerAddress,
+} from "./src/conn/conn.ts";
+
+// Types that many share.
+export type {
+  CommandOptions,
+  Item,
+  Key,
+  Serialized,
+  TlsOptions,
+  Ttl,
+} from "./src/types.ts";
+export type {
+  Stats,
+  StatsConns,
+  StatsItems,
+  StatsSizes,
+  StatsSlabs,
+  StatValue,
+} from "./src/wire/stats.ts";
+
+// Errors.
+export {
+  type ErrorClass,
+  MemcacheAuthError,
+  MemcacheCasError,
+  MemcacheClientError,
+  MemcacheConnectionError,
+  MemcacheError,
+  type MemcacheErrorOptions,
+  MemcacheIllegalInputError,
+  MemcacheMissError,
+  MemcacheNonNumericError,
+  MemcacheNoServersError,
+  MemcacheNotFoundError,
+  MemcacheNotStoredError,
+  MemcacheNoValueError,
+  MemcacheOverloadError,
+  MemcacheSerdeError,
+  MemcacheServerError,
+  MemcacheTimeoutError,
+  MemcacheUnexpectedCloseError,
+  MemcacheUnknownCommandError,
+  MemcacheUnknownError,
+} from "./src/errors.ts";

@@ -1,0 +1,584 @@
+/**
+ * The commands on keys, written once: a client is this and an executor.
+ *
+ * @module
+ */
+
+import type { Request } from "../connection/request.ts";
+import { MemcacheIllegalInputError } from "../errors.ts";
+import { asSerdeError, checkSerialized } from "../serde/guard.ts";
+import type { CommandOptions, Item, Key, Serialized, Ttl } from "../types.ts";
+import { wireKey } from "../wire/key.ts";
+import { checkDelta, checkUint32, checkUint64 } from "../wire/numbers.ts";
+import { toExptime } from "../wire/ttl.ts";
+import type {
+  CountOptions,
+  GetOptions,
+  KeyCommands,
+  NoreplyOptions,
+  StoreOptions,
+  Versioned,
+} from "./commands.ts";
+import { type Context, isThenable, observe } from "./context.ts";
+import { type Executor, start } from "./executor.ts";
+import {
+  GetItemRequest,
+  GetRequest,
+  GetsRequest,
+  HasRequest,
+} from "./requests/fetch.ts";
+import {
+  changeInWindows,
+  fetchMany,
+  type KeyPair,
+  type Prepared,
+} from "./requests/many.ts";
+import {
+  type StoreCommand,
+  type StoreParts,
+  StoreRequest,
+} from "./requests/store.ts";
+import { CountRequest, FoundRequest } from "./requests/word.ts";
+
+/** The part of a key that is stored. */
+function itemKey(key: Key): string {
+  return typeof key === "string" ? key : pairOf(key)[1];
+}
+
+/** The part of a key that chooses the server. */
+function routeOf(key: Key): string {
+  return typeof key === "string" ? key : pairOf(key)[0];
+}
+
+function pairOf(key: Key): readonly [string, string] {
+  if (
+    Array.isArray(key) && key.length === 2 && typeof key[0] === "string"
+  ) return key as readonly [string, string];
+  throw new MemcacheIllegalInputError(
+    "Cannot send key: it is neither a string nor a pair of a routing key and a key",
+    { sent: false },
+  );
+}
+
+/** Seconds since 1970. */
+function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+/** What a store writes, besides its value and command. */
+interface StoreHead {
+  readonly pair: KeyPair;
+  readonly exptime: number;
+  readonly flags: number | undefined;
+  readonly noreply: boolean;
+  readonly cas: string | undefined;
+}
+
+/**
+ * What {@linkcode Client} and its kin have in common: every command on keys.
+ * Not to be made directly.
+ */
+export class BaseClient implements KeyCommands {
+  readonly #context: Context;
+  readonly #executor: Executor;
+
+  /** Takes checked options, and the way to the servers. */
+  constructor(context: Context, executor: Executor) {
+    this.#context = context;
+    this.#executor = executor;
+  }
+
+  /** Reads a value. See {@linkcode KeyCommands.get}. */
+  get<T = unknown>(key: Key, options?: GetOptions<T>): Promise<T | undefined> {
+    try {
+      const name = itemKey(key);
+      return this.#run(
+        new GetRequest(
+          "get",
+          this.#context,
+          name,
+          wireKey(name, this.#context, "get"),
+          undefined,
+          options?.default,
+        ),
+        key,
+        options,
+      );
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  /** Reads an item. See {@linkcode KeyCommands.getItem}. */
+  getItem<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Item<T> | undefined> {
+    return this.#fetch(GetItemRequest, "gets", key, undefined, options);
+  }
+
+  /** Reads many values. See {@linkcode KeyCommands.getMany}. */
+  getMany<T = unknown>(
+    keys: Iterable<Key>,
+    options?: CommandOptions,
+  ): Promise<Map<string, T>> {
+    return this.#fetchMany("get", keys, options);
+  }
+
+  /** Reads a value and its version. See {@linkcode KeyCommands.gets}. */
+  gets<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Versioned<T> | undefined> {
+    return this.#fetch(GetsRequest, "gets", key, undefined, options);
+  }
+
+  /** Reads many with versions. See {@linkcode KeyCommands.getsMany}. */
+  getsMany<T = unknown>(
+    keys: Iterable<Key>,
+    options?: CommandOptions,
+  ): Promise<Map<string, Versioned<T>>> {
+    return this.#fetchMany("gets", keys, options);
+  }
+
+  /** Reads a value and touches it. See {@linkcode KeyCommands.gat}. */
+  gat<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    try {
+      const name = itemKey(key);
+      return this.#run(
+        new GetRequest(
+          "gat",
+          this.#context,
+          name,
+          wireKey(name, this.#context, "gat"),
+          toExptime(ttl, nowSeconds(), "gat"),
+          options?.default,
+        ),
+        key,
+        options,
+      );
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  /** Reads with version and touches. See {@linkcode KeyCommands.gats}. */
+  gats<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: CommandOptions,
+  ): Promise<Versioned<T> | undefined> {
+    return this.#fetch(GetsRequest, "gats", key, ttl, options);
+  }
+
+  /** Asks whether a key is stored. See {@linkcode KeyCommands.has}. */
+  has(key: Key, options?: CommandOptions): Promise<boolean> {
+    return this.#fetch(HasRequest, "get", key, undefined, options);
+  }
+
+  /** Stores a value. See {@linkcode KeyCommands.set}. */
+  set(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#store("set", key, value, options);
+  }
+
+  /** Stores a value if there is none. See {@linkcode KeyCommands.add}. */
+  add(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#store("add", key, value, options);
+  }
+
+  /** Stores a value if there is one. See {@linkcode KeyCommands.replace}. */
+  replace(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#store("replace", key, value, options);
+  }
+
+  /** Adds bytes behind a value. See {@linkcode KeyCommands.append}. */
+  append(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#store("append", key, value, options);
+  }
+
+  /** Adds bytes before a value. See {@linkcode KeyCommands.prepend}. */
+  prepend(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#store("prepend", key, value, options);
+  }
+
+  /** Stores if nothing has changed. See {@linkcode KeyCommands.cas}. */
+  cas(
+    key: Key,
+    value: unknown,
+    cas: bigint | number | string,
+    options?: StoreOptions,
+  ): Promise<boolean | undefined> {
+    return this.#store("cas", key, value, options, cas);
+  }
+
+  /** Stores many values. See {@linkcode KeyCommands.setMany}. */
+  async setMany(
+    entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+    options?: StoreOptions,
+  ): Promise<string[]> {
+    const changes: Prepared[] = [];
+    try {
+      for (const [key, value] of pairsOf(entries)) {
+        const head = this.#storeHead("set", key, options);
+        changes.push({
+          key: head.pair.key,
+          route: routeOf(key),
+          make: () => this.#storeRequest("set", value, head),
+        });
+      }
+    } catch (error) {
+      return this.#refused(error);
+    }
+    return await changeInWindows(
+      this.#context,
+      this.#executor,
+      changes,
+      options,
+    );
+  }
+
+  /** Deletes an item. See {@linkcode KeyCommands.delete}. */
+  delete(key: Key, options?: NoreplyOptions): Promise<boolean> {
+    try {
+      return this.#run(this.#deleteRequest(key, options), key, options);
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  /** Deletes many items. See {@linkcode KeyCommands.deleteMany}. */
+  async deleteMany(
+    keys: Iterable<Key>,
+    options?: NoreplyOptions,
+  ): Promise<true> {
+    const changes: Prepared[] = [];
+    try {
+      for (const key of iterated(keys)) {
+        const request = this.#deleteRequest(key, options);
+        changes.push({
+          key: request.key ?? "",
+          route: routeOf(key),
+          make: () => request,
+        });
+      }
+    } catch (error) {
+      return this.#refused(error);
+    }
+    await changeInWindows(this.#context, this.#executor, changes, options);
+    return true;
+  }
+
+  /** Adds to a counter. See {@linkcode KeyCommands.incr}. */
+  incr<D extends number | bigint = number>(
+    key: Key,
+    delta?: D,
+    options?: CountOptions,
+  ): Promise<(D extends bigint ? bigint : number) | undefined> {
+    return this.#count("incr", key, delta, options);
+  }
+
+  /** Takes from a counter. See {@linkcode KeyCommands.decr}. */
+  decr<D extends number | bigint = number>(
+    key: Key,
+    delta?: D,
+    options?: CountOptions,
+  ): Promise<(D extends bigint ? bigint : number) | undefined> {
+    return this.#count("decr", key, delta, options);
+  }
+
+  /** Sets a new lifetime. See {@linkcode KeyCommands.touch}. */
+  touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<boolean> {
+    try {
+      const { key: name, wireKey } = this.#pair(key, "touch");
+      const exptime = toExptime(ttl, nowSeconds(), "touch");
+      return this.#run(
+        new FoundRequest(
+          "touch",
+          name,
+          `touch ${wireKey} ${exptime}`,
+          this.#noreply(options),
+        ),
+        key,
+        options,
+      );
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */
+  disconnect(): Promise<void> {
+    return this.#executor.disconnect();
+  }
+
+  /** Closes for good. See {@linkcode KeyCommands.close}. */
+  close(): Promise<void> {
+    return this.#executor.close();
+  }
+
+  /** Closes for good, at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Starts a request on its way. */
+  #run<T>(
+    request: Request,
+    key: Key,
+    options: CommandOptions | undefined,
+  ): Promise<T> {
+    return start(this.#context, this.#executor, request, routeOf(key), options);
+  }
+
+  /** Answers a call that was refused before anything was sent. */
+  #refused(error: unknown): Promise<never> {
+    observe(this.#context, error);
+    return Promise.reject(error);
+  }
+
+  #pair(key: Key, command: string): KeyPair {
+    const name = itemKey(key);
+    return { key: name, wireKey: wireKey(name, this.#context, command) };
+  }
+
+  #noreply(options: NoreplyOptions | undefined): boolean {
+    return options?.noreply ?? this.#context.defaultNoreply;
+  }
+
+  #fetch<T>(
+    kind: typeof GetsRequest | typeof GetItemRequest | typeof HasRequest,
+    command: string,
+    key: Key,
+    ttl: Ttl | undefined,
+    options: CommandOptions | undefined,
+  ): Promise<T> {
+    try {
+      const pair = this.#pair(key, command);
+      const exptime = command === "gats"
+        ? toExptime(ttl, nowSeconds(), command)
+        : undefined;
+      const request = new kind(
+        command,
+        this.#context,
+        pair.key,
+        pair.wireKey,
+        exptime,
+      );
+      return this.#run(request, key, options);
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  #fetchMany<T>(
+    command: "get" | "gets",
+    keys: Iterable<Key>,
+    options: CommandOptions | undefined,
+  ): Promise<Map<string, T>> {
+    try {
+      const pairs: Array<KeyPair & { route: string }> = [];
+      for (const key of iterated(keys)) {
+        const { key: name, wireKey } = this.#pair(key, command);
+        pairs.push({ key: name, wireKey, route: routeOf(key) });
+      }
+      return fetchMany(this.#context, this.#executor, command, pairs, options);
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  /** Checks all of a store but its value. */
+  #storeHead(
+    command: StoreCommand,
+    key: Key,
+    options: StoreOptions | undefined,
+    cas?: unknown,
+  ): StoreHead {
+    const flags = options?.flags;
+    return {
+      pair: this.#pair(key, command),
+      exptime: toExptime(options?.ttl, nowSeconds(), command),
+      flags: flags === undefined
+        ? undefined
+        : checkUint32("flags", flags, command),
+      noreply: command === "cas"
+        ? options?.noreply ?? false
+        : this.#noreply(options),
+      cas: command === "cas" ? checkUint64("cas", cas, command) : undefined,
+    };
+  }
+
+  /** Serializes, and makes the request: at once, if the serde can. */
+  #storeRequest(
+    command: StoreCommand,
+    value: unknown,
+    head: StoreHead,
+  ): StoreRequest | Promise<StoreRequest> {
+    const { key, wireKey } = head.pair;
+    const make = (serialized: Serialized): StoreRequest => {
+      const { data, flags } = checkSerialized(serialized, key);
+      const parts: StoreParts = {
+        data,
+        flags: head.flags ?? flags,
+        exptime: head.exptime,
+        cas: head.cas,
+      };
+      return new StoreRequest(command, key, wireKey, parts, head.noreply);
+    };
+    const failed = (error: unknown): never => {
+      const failure = asSerdeError(error, "store", key);
+      failure.command ??= command;
+      failure.sent ??= false;
+      throw failure;
+    };
+    try {
+      const serialized = this.#context.serde.serialize(key, value);
+      return isThenable(serialized)
+        ? Promise.resolve(serialized).then(make).catch(failed)
+        : make(serialized);
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #store<T>(
+    command: StoreCommand,
+    key: Key,
+    value: unknown,
+    options: StoreOptions | undefined,
+    cas?: unknown,
+  ): Promise<T> {
+    try {
+      const head = this.#storeHead(command, key, options, cas);
+      const request = this.#storeRequest(command, value, head);
+      if (!isThenable(request)) return this.#run(request, key, options);
+      const calledAt = performance.now();
+      const timeout = options?.timeout ?? this.#context.timeout;
+      return request.then((ready) => {
+        // The clock has been running since the call.
+        if (timeout > 0) ready.deadline = calledAt + timeout;
+        return this.#run<T>(ready, key, options);
+      }, (error) => this.#refused(error));
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  #deleteRequest(
+    key: Key,
+    options: NoreplyOptions | undefined,
+  ): FoundRequest {
+    const { key: name, wireKey } = this.#pair(key, "delete");
+    return new FoundRequest(
+      "delete",
+      name,
+      `delete ${wireKey}`,
+      this.#noreply(options),
+    );
+  }
+
+  #count<T>(
+    command: "incr" | "decr",
+    key: Key,
+    delta: number | bigint = 1,
+    options: CountOptions = {},
+  ): Promise<T> {
+    try {
+      const { key: name, wireKey } = this.#pair(key, command);
+      const line = `${command} ${wireKey} ${checkDelta(delta, command)}`;
+      const noreply = options.noreply ?? false;
+      const make = (): CountRequest =>
+        new CountRequest(
+          command,
+          name,
+          line,
+          noreply,
+          typeof delta === "bigint",
+        );
+      const { initial, ttl } = options;
+      if (initial === undefined) return this.#run(make(), key, options);
+      if (noreply) {
+        throw new MemcacheIllegalInputError(
+          `Cannot send ${command}: initial needs a reply, leave noreply out`,
+          { command, key: name, sent: false },
+        );
+      }
+      const text = checkUint64("initial", initial, command);
+      const first = typeof delta === "bigint" ? BigInt(text) : Number(text);
+      if (typeof first === "number" && !Number.isSafeInteger(first)) {
+        throw new MemcacheIllegalInputError(
+          `Cannot send ${command}: initial is past 2^53 - 1, give the delta as a bigint (1n)`,
+          { command, key: name, sent: false },
+        );
+      }
+      const head = this.#storeHead("add", key, { ttl, noreply: false });
+      return this.#countFrom(key, first, head, make, options);
+    } catch (error) {
+      return this.#refused(error);
+    }
+  }
+
+  /**
+   * Counts, and creates the counter where there is none. Another client may
+   * create or delete it in between, hence the second round.
+   */
+  async #countFrom<T>(
+    key: Key,
+    initial: number | bigint,
+    head: StoreHead,
+    make: () => CountRequest,
+    options: CountOptions,
+  ): Promise<T> {
+    const deadline = performance.now() +
+      (options.timeout ?? this.#context.timeout);
+    const within = <R extends Request>(request: R): R => {
+      if ((options.timeout ?? this.#context.timeout) > 0) {
+        request.deadline = deadline;
+      }
+      return request;
+    };
+    for (;;) {
+      const counted = await this.#run<T | undefined>(
+        within(make()),
+        key,
+        options,
+      );
+      if (counted !== undefined) return counted;
+      const request = await this.#storeRequest("add", initial, head);
+      const added = await this.#run<boolean>(within(request), key, options);
+      // The result has the type of the delta, as `initial` does.
+      if (added) return initial as T;
+    }
+  }
+}
+
+/** The pairs of what `setMany` was given. */
+function pairsOf(
+  entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+): Iterable<readonly [Key, unknown]> {
+  if (typeof entries !== "object" || entries === null) {
+    throw new MemcacheIllegalInputError(
+      "Cannot send set: the entries are neither pairs nor an object",
+      { command: "set", sent: false },
+    );
+  }
+  return Symbol.iterator in entries
+    // An object with an iterator is the first of the two types.
+    ? entries as Iterable<readonly [Key, unknown]>
+    : Object.entries(entries);
+}
+
+/** Refuses what is no list of keys; a string is one key, not a list. */
+function iterated(keys: Iterable<Key>): Iterable<Key> {
+  if (
+    typeof keys === "object" && keys !== null && Symbol.iterator in keys
+  ) return keys;
+  throw new MemcacheIllegalInputError(
+    "Cannot send keys: they are not iterable, give an array or a set of keys",
+    { sent: false },
+  );
+}

@@ -1,0 +1,124 @@
+/**
+ * Commands for the server itself: `stats`, raw lines, `quit`, `shutdown`.
+ *
+ * @module
+ */
+
+import {
+  COMPLETE,
+  CONTINUES,
+  FOREIGN,
+  Request,
+} from "../../connection/request.ts";
+import type { Decoder } from "../../wire/decoder.ts";
+import { encodeText, type Output } from "../../wire/output.ts";
+import { END, LINE, OK, RAW, RESET, STAT } from "../../wire/reply.ts";
+import { LineCommand } from "./word.ts";
+
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** `stats`: names and values, as they come. */
+export class StatsRequest extends LineCommand {
+  #pairs: Array<[name: string, value: string]> = [];
+  readonly #oneLine: boolean;
+
+  /** Takes the whole line. */
+  constructor(line: string) {
+    super("stats", undefined, line, false);
+    // These two answer with one STAT line that no END follows.
+    this.#oneLine = line === "stats sizes_enable" ||
+      line === "stats sizes_disable";
+  }
+
+  override rewind(): void {
+    this.#pairs = [];
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    if (kind === STAT || kind === LINE) {
+      const { line, lineStart, lineEnd } = reply;
+      const text = utf8.decode(line.subarray(lineStart, lineEnd));
+      const [word, name, value] = splitTwice(text);
+      // `stats cachedump` lists ITEM lines, `stats detail dump` PREFIX lines.
+      if (word !== "STAT" && word !== "ITEM" && word !== "PREFIX") {
+        return FOREIGN;
+      }
+      if (this.#oneLine) {
+        this.done([]);
+        return COMPLETE;
+      }
+      this.#pairs.push([name, value]);
+      return CONTINUES;
+    }
+    return super.read(reply, kind);
+  }
+
+  protected override accept(_reply: Decoder, kind: number): boolean {
+    if (kind !== END && kind !== RESET && kind !== OK) return false;
+    this.done(this.#pairs);
+    return true;
+  }
+}
+
+/** Splits at the first two blanks. */
+function splitTwice(text: string): [string, string, string] {
+  const first = text.indexOf(" ");
+  if (first < 0) return [text, "", ""];
+  const second = text.indexOf(" ", first + 1);
+  if (second < 0) return [text.slice(0, first), text.slice(first + 1), ""];
+  return [
+    text.slice(0, first),
+    text.slice(first + 1, second),
+    text.slice(second + 1),
+  ];
+}
+
+/** Any line: everything up to the end token. */
+export class RawRequest extends Request {
+  readonly #line: Uint8Array;
+  readonly #token: Uint8Array;
+
+  /** Takes the line without CRLF, and the token that ends the reply. */
+  constructor(line: string | Uint8Array, token: string) {
+    super("raw", undefined);
+    this.#line = typeof line === "string" ? encodeText(line) : line;
+    this.#token = encodeText(token);
+  }
+
+  override get rawToken(): Uint8Array {
+    return this.#token;
+  }
+
+  override get carriesValue(): boolean {
+    return this.#line.includes(10);
+  }
+
+  override encode(out: Output): void {
+    out.raw(this.#line);
+    out.crlf();
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    if (kind !== RAW) return this.refuse(reply, kind);
+    this.done(reply.data.subarray(reply.dataStart, reply.dataEnd));
+    return COMPLETE;
+  }
+}
+
+/** `quit` and `shutdown`: the server closes the connection. */
+export class EndingRequest extends LineCommand {
+  override get endsConnection(): boolean {
+    return true;
+  }
+
+  override get needsLink(): boolean {
+    return this.command !== "quit";
+  }
+
+  protected override accept(_reply: Decoder, kind: number): boolean {
+    // Newer servers say OK to a shutdown before they go.
+    if (kind !== OK) return false;
+    this.done(undefined);
+    return true;
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * Reads of one key: `get`, `gets`, `gat`, `gats`, or `mg` where the server
+ * speaks meta.
+ *
+ * @module
+ */
+
+import {
+  COMPLETE,
+  CONTINUES,
+  FOREIGN,
+  type ReadText,
+  Request,
+} from "../../connection/request.ts";
+import type { Item } from "../../types.ts";
+import type { Decoder } from "../../wire/decoder.ts";
+import { sameKey } from "../../wire/key.ts";
+import type { Output } from "../../wire/output.ts";
+import { EN, END, HD, VA, VALUE } from "../../wire/reply.ts";
+import {
+  type Context,
+  hidden,
+  isThenable,
+  observe,
+  readValue,
+  serdeError,
+} from "../context.ts";
+
+/** One key is read, and perhaps touched. */
+export abstract class FetchRequest extends Request {
+  /** The key with its prefix. */
+  readonly wireKey: string;
+  /** What the client's requests have in common. */
+  protected readonly context: Context;
+  /** The caller's key. */
+  protected readonly callerKey: string;
+  readonly #exptime: number | undefined;
+  #opaque = -1;
+  #hit = false;
+
+  /** Takes the key, and the exptime to set if the item is to be touched. */
+  constructor(
+    command: string,
+    context: Context,
+    key: string,
+    wireKey: string,
+    exptime: number | undefined,
+  ) {
+    super(command, key);
+    this.context = context;
+    this.callerKey = key;
+    this.wireKey = wireKey;
+    this.#exptime = exptime;
+  }
+
+  /** Whether the CAS unique is asked for. */
+  protected get wantsCas(): boolean {
+    return false;
+  }
+
+  /** Whether the value is asked for. */
+  protected get wantsValue(): boolean {
+    return true;
+  }
+
+  /** What a miss resolves to. */
+  protected get missed(): unknown {
+    return undefined;
+  }
+
+  /** What a hit resolves to. */
+  protected shape(value: unknown, _flags: number, _cas: bigint): unknown {
+    return value;
+  }
+
+  override get readOnly(): boolean {
+    return this.#exptime === undefined;
+  }
+
+  override get idempotent(): boolean {
+    return true;
+  }
+
+  override rewind(): void {
+    this.#hit = false;
+  }
+
+  override encode(out: Output, meta: boolean, opaque: number): void {
+    const exptime = this.#exptime;
+    if (meta) {
+      this.#opaque = opaque;
+      out.text("mg ");
+      out.text(this.wireKey);
+      if (this.wantsCas) out.text(" c");
+      if (this.wantsValue) out.text(" f v");
+      if (exptime !== undefined) {
+        out.text(" T");
+        out.text(String(exptime));
+      }
+      out.text(" O");
+      out.uint(opaque);
+      out.crlf();
+      return;
+    }
+    this.#opaque = -1;
+    if (exptime === undefined) out.text(this.wantsCas ? "gets " : "get ");
+    else {
+      out.text(this.wantsCas ? "gats " : "gat ");
+      out.text(String(exptime));
+      out.text(" ");
+    }
+    out.text(this.wireKey);
+    out.crlf();
+  }
+
+  override read(reply: Decoder, kind: number, text: ReadText): number {
+    if (this.#opaque >= 0) return this.#readMeta(reply, kind, text);
+    if (kind === VALUE && !this.#hit) {
+      const { line, keyStart, keyEnd } = reply;
+      if (!sameKey(line, keyStart, keyEnd, this.wireKey)) return FOREIGN;
+      this.#hit = true;
+      this.deliver(reply, text);
+      return CONTINUES;
+    }
+    if (kind === END) {
+      if (!this.#hit) this.done(this.missed);
+      return COMPLETE;
+    }
+    return this.#hit ? FOREIGN : this.refuse(reply, kind);
+  }
+
+  #readMeta(reply: Decoder, kind: number, text: ReadText): number {
+    if (kind === VA && this.wantsValue) {
+      if (reply.opaque !== this.#opaque) return FOREIGN;
+      this.deliver(reply, text);
+      return COMPLETE;
+    }
+    if (kind === EN) {
+      // Servers before 1.6.18 leave the flags out of a miss.
+      if (reply.opaque !== this.#opaque && reply.opaque !== -1) return FOREIGN;
+      this.done(this.missed);
+      return COMPLETE;
+    }
+    if (kind === HD && !this.wantsValue) {
+      if (reply.opaque !== this.#opaque) return FOREIGN;
+      this.done(true);
+      return COMPLETE;
+    }
+    return this.refuse(reply, kind);
+  }
+
+  /** Gives the caller the value that was just read. */
+  deliver(reply: Decoder, text: ReadText): void {
+    if (this.settled) return;
+    if (!this.wantsValue) {
+      this.done(true);
+      return;
+    }
+    const { flags, cas } = reply;
+    let value: unknown;
+    try {
+      value = readValue(this.context, this.callerKey, reply, text);
+    } catch (error) {
+      this.#unreadable(error);
+      return;
+    }
+    if (!isThenable(value)) {
+      this.done(this.shape(value, flags, cas));
+      return;
+    }
+    value.then(
+      (read) => this.done(this.shape(read, flags, cas)),
+      (error) => this.#unreadable(error),
+    );
+  }
+
+  /** Tells the caller that there is no such item. */
+  miss(): void {
+    this.done(this.missed);
+  }
+
+  override fail(error: unknown): void {
+    if (this.settled) return;
+    if (!hidden(this.context, error)) {
+      super.fail(error);
+      return;
+    }
+    observe(this.context, error);
+    this.done(this.missed);
+  }
+
+  #unreadable(error: unknown): void {
+    this.fail(serdeError(error, this.command, this.callerKey, this));
+  }
+}
+
+/** `get` and `gat`: the value, or the default. */
+export class GetRequest extends FetchRequest {
+  readonly #missed: unknown;
+
+  /** Takes what a miss resolves to, besides. */
+  constructor(
+    command: string,
+    context: Context,
+    key: string,
+    wireKey: string,
+    exptime: number | undefined,
+    missed: unknown,
+  ) {
+    super(command, context, key, wireKey, exptime);
+    this.#missed = missed;
+  }
+
+  override get joinable(): boolean {
+    return this.readOnly;
+  }
+
+  protected override get missed(): unknown {
+    return this.#missed;
+  }
+}
+
+/** `gets` and `gats`: the value with its CAS unique. */
+export class GetsRequest extends FetchRequest {
+  protected override get wantsCas(): boolean {
+    return true;
+  }
+
+  protected override shape(
+    value: unknown,
+    _flags: number,
+    cas: bigint,
+  ): { value: unknown; cas: bigint } {
+    return { value, cas };
+  }
+}
+
+/** `getItem`: the value with all that is stored beside it. */
+export class GetItemRequest extends FetchRequest {
+  protected override get wantsCas(): boolean {
+    return true;
+  }
+
+  protected override shape(value: unknown, flags: number, cas: bigint): Item {
+    return { key: this.callerKey, value, flags, cas };
+  }
+}
+
+/** `has`: whether there is such an item. */
+export class HasRequest extends FetchRequest {
+  protected override get wantsValue(): boolean {
+    return false;
+  }
+
+  protected override get missed(): boolean {
+    return false;
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Reads of many keys on one `get` or `gets` line.
+ *
+ * @module
+ */
+
+import {
+  COMPLETE,
+  CONTINUES,
+  FOREIGN,
+  type ReadText,
+  Request,
+} from "../../connection/request.ts";
+import { MemcacheError, rebound } from "../../errors.ts";
+import type { Decoder } from "../../wire/decoder.ts";
+import { sameKey } from "../../wire/key.ts";
+import type { Output } from "../../wire/output.ts";
+import { END, VALUE } from "../../wire/reply.ts";
+import type { FetchRequest } from "./fetch.ts";
+
+/** One line of keys. Hits come in the order of the keys, misses are left out. */
+export abstract class LineRequest extends Request {
+  /** The keys with their prefix. */
+  protected readonly wireKeys: readonly string[];
+  #cursor = 0;
+  #answered: Uint8Array | undefined = undefined;
+
+  /** Takes the keys. */
+  constructor(command: "get" | "gets", wireKeys: readonly string[]) {
+    super(command, undefined);
+    this.wireKeys = wireKeys;
+  }
+
+  /** The item of the key at `index` was read. */
+  protected abstract hit(index: number, reply: Decoder, text: ReadText): void;
+
+  /** The reply is complete. */
+  protected abstract finish(): void;
+
+  override get readOnly(): boolean {
+    return true;
+  }
+
+  override rewind(): void {
+    this.#cursor = 0;
+    this.#answered = undefined;
+  }
+
+  override encode(out: Output): void {
+    out.text(this.command);
+    for (const key of this.wireKeys) {
+      out.byte(32);
+      out.text(key);
+    }
+    out.crlf();
+  }
+
+  override read(reply: Decoder, kind: number, text: ReadText): number {
+    if (kind === VALUE) {
+      const index = this.#find(reply);
+      if (index < 0) return FOREIGN;
+      if (!this.settled) this.hit(index, reply, text);
+      return CONTINUES;
+    }
+    if (kind === END) {
+      if (!this.settled) this.finish();
+      return COMPLETE;
+    }
+    return this.refuse(reply, kind);
+  }
+
+  /** The place of the key that was read, each place once; -1 for none. */
+  #find(reply: Decoder): number {
+    const keys = this.wireKeys;
+    const { line, keyStart, keyEnd } = reply;
+    const from = this.#cursor;
+    for (let i = from; i < keys.length; i++) {
+      if (!sameKey(line, keyStart, keyEnd, keys[i])) continue;
+      if (this.#answered?.[i] === 1) continue;
+      this.#cursor = i + 1;
+      if (this.#answered !== undefined) this.#answered[i] = 1;
+      else if (i > from) this.#leap(from, i);
+      return i;
+    }
+    // Some proxies answer in an order of their own.
+    const answered = this.#answered ??= new Uint8Array(keys.length).fill(1);
+    for (let i = 0; i < from; i++) {
+      if (
+        answered[i] === 0 && sameKey(line, keyStart, keyEnd, keys[i])
+      ) {
+        answered[i] = 1;
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  /** Notes the keys that were passed over: misses, or yet to come. */
+  #leap(from: number, to: number): void {
+    const answered = new Uint8Array(this.wireKeys.length);
+    answered.fill(1, 0, from);
+    answered[to] = 1;
+    this.#answered = answered;
+  }
+}
+
+/** Single gets of many callers that share a line. */
+export class JoinedRequest extends LineRequest {
+  readonly #members: readonly FetchRequest[];
+
+  /** Takes the gets; all have the same deadline. */
+  constructor(members: readonly FetchRequest[]) {
+    super("get", members.map((member) => member.wireKey));
+    this.#members = members;
+    this.deadline = members[0].deadline;
+    this.timeout = members[0].timeout;
+  }
+
+  protected override hit(index: number, reply: Decoder, text: ReadText): void {
+    this.#members[index].deliver(reply, text);
+  }
+
+  protected override finish(): void {
+    this.settled = true;
+    for (const member of this.#members) member.miss();
+  }
+
+  override fail(error: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    for (const member of this.#members) {
+      if (member.settled) continue;
+      member.fail(
+        error instanceof MemcacheError ? rebound(error, member.about()) : error,
+      );
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * Commands of one line whose reply is one word, a number or a text.
+ *
+ * @module
+ */
+
+import { COMPLETE, Request } from "../../connection/request.ts";
+import { MemcacheSerdeError } from "../../errors.ts";
+import type { Decoder } from "../../wire/decoder.ts";
+import { parseUint64 } from "../../wire/numbers.ts";
+import type { Output } from "../../wire/output.ts";
+import {
+  DELETED,
+  NOT_FOUND,
+  NUMBER,
+  OK,
+  TOUCHED,
+  VERSION,
+} from "../../wire/reply.ts";
+import { lineText } from "../../wire/reply_error.ts";
+
+/** A line, and what its replies mean. */
+export abstract class LineCommand extends Request {
+  readonly #line: string;
+
+  /** Takes the whole line, without `noreply` and CRLF. */
+  constructor(
+    command: string,
+    key: string | undefined,
+    line: string,
+    noreply: boolean,
+  ) {
+    super(command, key);
+    this.#line = line;
+    this.noreply = noreply;
+  }
+
+  override encode(out: Output): void {
+    out.text(this.#line);
+    if (this.noreply) out.text(" noreply");
+    out.crlf();
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    return this.accept(reply, kind) ? COMPLETE : this.refuse(reply, kind);
+  }
+
+  /** Tells the caller what a good reply means; `false` for any other. */
+  protected abstract accept(reply: Decoder, kind: number): boolean;
+}
+
+/** `delete` and `touch`: whether there was such an item. */
+export class FoundRequest extends LineCommand {
+  override get idempotent(): boolean {
+    return true;
+  }
+
+  protected override accept(_reply: Decoder, kind: number): boolean {
+    const found = this.command === "delete" ? DELETED : TOUCHED;
+    if (kind !== found && kind !== NOT_FOUND) return false;
+    this.done(kind === found);
+    return true;
+  }
+}
+
+/** `flush_all`, `verbosity`, `cache_memlimit`: done. */
+export class OkRequest extends LineCommand {
+  override get idempotent(): boolean {
+    return true;
+  }
+
+  protected override accept(_reply: Decoder, kind: number): boolean {
+    if (kind !== OK) return false;
+    this.done(true);
+    return true;
+  }
+}
+
+/** `version`: the server's version. */
+export class VersionRequest extends LineCommand {
+  /** Has no arguments. */
+  constructor() {
+    super("version", undefined, "version", false);
+  }
+
+  override get readOnly(): boolean {
+    return true;
+  }
+
+  protected override accept(reply: Decoder, kind: number): boolean {
+    if (kind !== VERSION) return false;
+    this.done(lineText(reply.line, reply.lineStart + 8, reply.lineEnd));
+    return true;
+  }
+}
+
+/** `incr` and `decr`: the new value, of the delta's type. */
+export class CountRequest extends LineCommand {
+  readonly #bigint: boolean;
+
+  /** Takes the type of the result, besides. */
+  constructor(
+    command: "incr" | "decr",
+    key: string,
+    line: string,
+    noreply: boolean,
+    bigint: boolean,
+  ) {
+    super(command, key, line, noreply);
+    this.#bigint = bigint;
+  }
+
+  override get unacknowledged(): undefined {
+    return undefined;
+  }
+
+  protected override accept(reply: Decoder, kind: number): boolean {
+    if (kind === NOT_FOUND) {
+      this.done(undefined);
+      return true;
+    }
+    if (kind !== NUMBER) return false;
+    const { line, lineStart, lineEnd } = reply;
+    let end = lineEnd;
+    while (end > lineStart && line[end - 1] === 32) end--;
+    const count = parseUint64(line, lineStart, end);
+    if (count === undefined) return false;
+    if (this.#bigint) this.done(count);
+    else if (count <= BigInt(Number.MAX_SAFE_INTEGER)) this.done(Number(count));
+    else {
+      this.fail(
+        new MemcacheSerdeError(
+          `Cannot read counter as a number: it is past 2^53 - 1, give the delta as a bigint (1n); the server has counted`,
+          this.about(),
+        ),
+      );
+    }
+    return true;
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * The commands for a server itself, written once.
+ *
+ * @module
+ */
+
+import type { Request } from "../connection/request.ts";
+import { MemcacheIllegalInputError } from "../errors.ts";
+import type { CommandOptions } from "../types.ts";
+import { checkUint32, describe } from "../wire/numbers.ts";
+import {
+  type StatPairs,
+  type Stats,
+  type StatsConns,
+  type StatsItems,
+  type StatsSizes,
+  type StatsSlabs,
+  toStats,
+  toStatsConns,
+  toStatsItems,
+  toStatsSizes,
+  toStatsSlabs,
+} from "../wire/stats.ts";
+import type {
+  FlushOptions,
+  RawOptions,
+  ServerCommands,
+  ShutdownOptions,
+} from "./commands.ts";
+import { type Context, observe } from "./context.ts";
+import { type Executor, start } from "./executor.ts";
+import { EndingRequest, RawRequest, StatsRequest } from "./requests/admin.ts";
+import { OkRequest, VersionRequest } from "./requests/word.ts";
+
+/** Longest line but for `get` and `gets` (protocol.txt; memcached closes on more). */
+const MAX_LINE = 2048;
+
+/** Commands for the server at the other end of an executor. */
+export class ServerAdmin implements ServerCommands {
+  readonly #context: Context;
+  readonly #executor: Executor;
+
+  /** Takes the way to the server. */
+  constructor(context: Context, executor: Executor) {
+    this.#context = context;
+    this.#executor = executor;
+  }
+
+  /** See {@linkcode ServerCommands.stats}. */
+  stats(...args: string[]): Promise<Stats> {
+    return this.#stats(args, toStats);
+  }
+
+  /** See {@linkcode ServerCommands.statsSettings}. */
+  statsSettings(): Promise<Stats> {
+    return this.#stats(["settings"], toStats);
+  }
+
+  /** See {@linkcode ServerCommands.statsItems}. */
+  statsItems(): Promise<StatsItems> {
+    return this.#stats(["items"], toStatsItems);
+  }
+
+  /** See {@linkcode ServerCommands.statsSlabs}. */
+  statsSlabs(): Promise<StatsSlabs> {
+    return this.#stats(["slabs"], toStatsSlabs);
+  }
+
+  /** See {@linkcode ServerCommands.statsSizes}. */
+  statsSizes(): Promise<StatsSizes> {
+    return this.#stats(["sizes"], toStatsSizes);
+  }
+
+  /** See {@linkcode ServerCommands.statsConns}. */
+  statsConns(): Promise<StatsConns> {
+    return this.#stats(["conns"], toStatsConns);
+  }
+
+  /** See {@linkcode ServerCommands.version}. */
+  version(options?: CommandOptions): Promise<string> {
+    return this.#run(() => new VersionRequest(), options);
+  }
+
+  /** See {@linkcode ServerCommands.flushAll}. */
+  flushAll(options?: FlushOptions): Promise<boolean> {
+    return this.#run(() => {
+      const delay = options?.delay;
+      const line = delay === undefined
+        ? "flush_all"
+        : `flush_all ${checkUint32("delay", delay, "flush_all")}`;
+      const noreply = options?.noreply ?? this.#context.defaultNoreply;
+      return new OkRequest("flush_all", undefined, line, noreply);
+    }, options);
+  }
+
+  /** See {@linkcode ServerCommands.verbosity}. */
+  verbosity(level: number, options?: CommandOptions): Promise<boolean> {
+    return this.#run(() => {
+      const line = `verbosity ${checkUint32("level", level, "verbosity")}`;
+      return new OkRequest("verbosity", undefined, line, false);
+    }, options);
+  }
+
+  /** See {@linkcode ServerCommands.cacheMemlimit}. */
+  cacheMemlimit(
+    megabytes: number,
+    options?: CommandOptions,
+  ): Promise<boolean> {
+    return this.#run(() => {
+      const limit = checkUint32("megabytes", megabytes, "cache_memlimit");
+      const line = `cache_memlimit ${limit}`;
+      return new OkRequest("cache_memlimit", undefined, line, false);
+    }, options);
+  }
+
+  /** See {@linkcode ServerCommands.rawCommand}. */
+  rawCommand(
+    command: string | Uint8Array,
+    options?: RawOptions,
+  ): Promise<Uint8Array> {
+    return this.#run(() => {
+      const token = options?.endToken ?? "\r\n";
+      if (typeof token !== "string" || token === "") {
+        throw illegal("raw", "the endToken must be text, not empty");
+      }
+      if (typeof command === "string") {
+        if (command === "" || /[\r\n]/.test(command)) {
+          throw illegal(
+            "raw",
+            "a line must have neither CR nor LF in it, nor be empty; give bytes for more than a line",
+          );
+        }
+      } else if (!(command instanceof Uint8Array)) {
+        throw illegal("raw", "the command must be text or a Uint8Array");
+      }
+      return new RawRequest(command, token);
+    }, options);
+  }
+
+  /** See {@linkcode ServerCommands.quit}. */
+  async quit(): Promise<void> {
+    try {
+      await this.#run(
+        () => new EndingRequest("quit", undefined, "quit", false),
+        undefined,
+      );
+    } catch (error) {
+      // Whatever keeps the server from saying goodbye, we let go of it.
+      await this.#executor.disconnect();
+      if (
+        error instanceof Error && "code" in error &&
+        error.code === "ERR_CLIENT_CLOSED"
+      ) throw error;
+    }
+  }
+
+  /** See {@linkcode ServerCommands.shutdown}. */
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    return this.#run(() => {
+      const line = options?.graceful === true
+        ? "shutdown graceful"
+        : "shutdown";
+      return new EndingRequest("shutdown", undefined, line, false);
+    }, options);
+  }
+
+  #stats<T>(args: unknown, read: (pairs: StatPairs) => T): Promise<T> {
+    return this.#run<StatPairs>(
+      () => new StatsRequest(statsLine(args)),
+      undefined,
+    ).then(read);
+  }
+
+  #run<T>(
+    make: () => Request,
+    options: CommandOptions | undefined,
+  ): Promise<T> {
+    try {
+      return start(this.#context, this.#executor, make(), "", options);
+    } catch (error) {
+      observe(this.#context, error);
+      return Promise.reject(error);
+    }
+  }
+}
+
+function illegal(command: string, why: string): MemcacheIllegalInputError {
+  return new MemcacheIllegalInputError(`Cannot send ${command}: ${why}`, {
+    command,
+    sent: false,
+  });
+}
+
+/** Makes the line of a `stats` command: words of visible ASCII, blanks between. */
+function statsLine(args: unknown): string {
+  let line = "stats";
+  // Rest arguments are an array.
+  for (const arg of args as unknown[]) {
+    if (
+      typeof arg !== "string" || !/^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/.test(arg)
+    ) {
+      throw illegal(
+        "stats",
+        `${describe(arg)} is no argument, words of visible ASCII are needed`,
+      );
+    }
+    line += ` ${arg}`;
+  }
+  if (line.length > MAX_LINE - 2) {
+    throw illegal(
+      "stats",
+      `${line.length + 2} bytes, at most ${MAX_LINE} are allowed`,
+    );
+  }
+  return line;
+}

@@ -1,0 +1,507 @@
+/**
+ * The lasting side of a connection to one server: takes requests at any time,
+ * opens a link when there is something to send, spaces the attempts, and keeps
+ * the deadlines.
+ *
+ * States: resting (no link) → connecting → linked → resting …, and closed.
+ *
+ * @module
+ */
+
+import { type MemcacheError, MemcacheUnexpectedCloseError } from "../errors.ts";
+import type {
+  Conn,
+  Dial,
+  KeepAliveOptions,
+  ServerAddress,
+} from "../conn/conn.ts";
+import type { TlsOptions } from "../types.ts";
+import { Alarm, now } from "./alarm.ts";
+import { Backoff } from "./backoff.ts";
+import { Deque } from "./deque.ts";
+import type { Credentials } from "./handshake.ts";
+import {
+  closedEarlyError,
+  closedError,
+  connectTimeoutError,
+  lossError,
+  overloadError,
+  silentError,
+  timeoutError,
+  unreachableError,
+} from "./failures.ts";
+import { Link, type Speaks } from "./link.ts";
+import type { Request } from "./request.ts";
+
+/** Bytes of values that may wait on one connection before more are refused. */
+export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
+
+/** A pause of at most this many milliseconds is waited for, not failed on. */
+const SHORT_PAUSE = 50;
+
+/**
+ * A link that was idle for this many milliseconds may have been closed by the
+ * server without our knowing; what was sent into that gap is sent again.
+ */
+const IDLE_RACE = 100;
+
+/** How many timeouts are told in one turn of the event loop. */
+const EXPIRE_BATCH = 2000;
+
+/** What a connection needs to know. Every value has been checked. */
+export interface ConnectionOptions {
+  /** Where to. */
+  readonly address: ServerAddress;
+  /** How to get there. */
+  readonly dial: Dial;
+  /** Milliseconds, 0 for none. */
+  readonly connectTimeout: number;
+  /** Milliseconds that a command may take by default, 0 for none. */
+  readonly timeout: number;
+  /** TCP_NODELAY. */
+  readonly noDelay: boolean;
+  /** TCP keep-alive. */
+  readonly keepAlive: boolean | KeepAliveOptions;
+  /** TLS, if wanted. */
+  readonly tls: TlsOptions | undefined;
+  /** ASCII authentication, if wanted. */
+  readonly auth: Credentials | undefined;
+  /** What to speak. */
+  readonly protocol: "auto" | "classic" | "meta";
+  /** Commands that may wait for a reply. */
+  readonly maxPending: number;
+  /** Largest value to accept, in bytes. */
+  readonly maxValueSize: number;
+  /** Sees the failures that no caller can be told of. */
+  readonly report: (error: MemcacheError) => void;
+  /** Makes one request of many gets. */
+  readonly join: (requests: Request[]) => Request;
+}
+
+/** One try to open a link. */
+interface Attempt {
+  readonly controller: AbortController;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** One pipelined connection to one server, opened when it is needed. */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #name: string;
+  readonly #unsent: Deque<Request> = new Deque();
+  readonly #limbo: Deque<Request> = new Deque();
+  readonly #alarm: Alarm = new Alarm(() => this.#expire());
+  readonly #backoff: Backoff = new Backoff();
+  readonly #flushSoon = (): void => this.#flush();
+  #link: Link | undefined = undefined;
+  #attempt: Attempt | undefined = undefined;
+  #pause: ReturnType<typeof setTimeout> | undefined = undefined;
+  #scheduled = false;
+  #held = false;
+  #fresh = 0;
+  #unsentBytes = 0;
+  #mixedTimeouts = false;
+  #closed = false;
+  #speaks: Speaks;
+  #refusedProbe = false;
+
+  /** Takes checked options; connects when the first request comes. */
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#name = options.address.name;
+    this.#speaks = options.protocol === "auto" ? "unknown" : options.protocol;
+  }
+
+  /** Name of the server. */
+  get server(): string {
+    return this.#name;
+  }
+
+  /** How many requests are waiting or in flight. */
+  get pending(): number {
+    return this.#unsent.length + (this.#link?.inflight.length ?? 0);
+  }
+
+  /** Whether a link is open. */
+  get connected(): boolean {
+    return this.#link !== undefined;
+  }
+
+  /** Whether nothing is open, nor on its way to be. */
+  get #resting(): boolean {
+    return this.#link === undefined && this.#attempt === undefined &&
+      this.#unsent.length === 0;
+  }
+
+  /** Takes a request. Its outcome is told to the request, never thrown. */
+  execute(request: Request): void {
+    request.server = this.#name;
+    if (request.settled) return;
+    if (this.#refuse(request)) return;
+    if (!request.needsLink && this.#resting) {
+      request.done(undefined);
+      return;
+    }
+    this.#unsent.push(request);
+    this.#fresh++;
+    this.#unsentBytes += request.weight;
+    if (request.timeout !== this.#options.timeout) this.#mixedTimeouts = true;
+    const link = this.#link;
+    if (
+      link !== undefined && link.lastBatch < 2 && link.writable &&
+      link.inflight.length === 0 && this.#unsent.length === 1 &&
+      !this.#scheduled
+    ) {
+      this.#flush();
+      return;
+    }
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#flushSoon);
+  }
+
+  /** Lets go of the link; what is pending fails. The next request reopens. */
+  disconnect(): void {
+    this.#end(() =>
+      new MemcacheUnexpectedCloseError(
+        `The connection to ${this.#name} was given up by disconnect()`,
+      )
+    );
+  }
+
+  /** Closes for good. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#end(() => closedError());
+  }
+
+  /** Whether the request has been refused at the door. */
+  #refuse(request: Request): boolean {
+    if (this.#closed) {
+      request.fail(closedError(request));
+      return true;
+    }
+    const { maxPending } = this.#options;
+    if (this.pending >= maxPending) {
+      request.fail(
+        overloadError(
+          request,
+          `${this.pending} commands wait already, at most ${maxPending} may (maxPending)`,
+        ),
+      );
+      return true;
+    }
+    const { weight } = request;
+    if (
+      weight > 0 && this.#unsentBytes > 0 &&
+      this.#unsentBytes + weight > MAX_UNSENT_BYTES
+    ) {
+      request.fail(
+        overloadError(
+          request,
+          `${this.#unsentBytes} bytes of values wait already, at most ${MAX_UNSENT_BYTES} may`,
+        ),
+      );
+      return true;
+    }
+    const at = this.#backoff.failures > 0 && this.#link === undefined &&
+        this.#attempt === undefined
+      ? now()
+      : 0;
+    if (this.#backoff.readyAt - at > SHORT_PAUSE && at > 0) {
+      request.fail(unreachableError(request, this.#backoff, at));
+      return true;
+    }
+    return false;
+  }
+
+  /** Sends what is waiting, or sees to it that it can be sent. */
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#closed || this.#unsent.length === 0) return;
+    const at = now();
+    this.#stamp(at);
+    const link = this.#link;
+    if (link === undefined) {
+      this.#connect(at);
+      return;
+    }
+    if (!this.#held) this.#hold(link, true);
+    if (!link.writable) return;
+    const left = link.pump(this.#unsent, at);
+    this.#unsentBytes -= link.takenBytes;
+    link.takenBytes = 0;
+    if (left && !this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(this.#flushSoon);
+    }
+  }
+
+  /** Sets the deadlines of the requests that came since the last turn. */
+  #stamp(at: number): void {
+    const count = this.#unsent.length;
+    let earliest = Infinity;
+    for (let i = Math.max(0, count - this.#fresh); i < count; i++) {
+      const request = this.#unsent.at(i);
+      if (request.deadline === 0 && request.timeout > 0) {
+        request.deadline = at + request.timeout;
+      }
+      if (request.deadline > 0 && request.deadline < earliest) {
+        earliest = request.deadline;
+      }
+    }
+    this.#fresh = 0;
+    if (earliest !== Infinity) this.#alarm.set(earliest, at);
+  }
+
+  #hold(link: Link, alive: boolean): void {
+    this.#held = alive;
+    link.hold(alive);
+  }
+
+  #connect(at: number): void {
+    if (this.#attempt !== undefined || this.#pause !== undefined) return;
+    const wait = this.#backoff.readyAt - at;
+    if (wait > SHORT_PAUSE) {
+      this.#failUnsent((request) =>
+        unreachableError(request, this.#backoff, at)
+      );
+      return;
+    }
+    if (wait > 0) {
+      this.#pause = setTimeout(() => {
+        this.#pause = undefined;
+        if (this.#unsent.length > 0) this.#dial();
+      }, Math.ceil(wait));
+      return;
+    }
+    this.#dial();
+  }
+
+  #dial(): void {
+    const { address, dial, noDelay, keepAlive, tls, connectTimeout } =
+      this.#options;
+    const controller = new AbortController();
+    const attempt: Attempt = { controller, timer: undefined };
+    this.#attempt = attempt;
+    if (connectTimeout > 0) {
+      // A transport that does not heed the signal must not hold us up: the
+      // attempt fails here, not in the transport's answer.
+      attempt.timer = setTimeout(() =>
+        this.#attemptFailed(
+          attempt,
+          connectTimeoutError(this.#name, connectTimeout),
+        ), connectTimeout);
+    }
+    const { signal } = controller;
+    const options = tls === undefined
+      ? { signal, noDelay, keepAlive }
+      : { signal, noDelay, keepAlive, tls };
+    Promise.resolve().then(() => dial(address, options)).then(
+      (conn) => {
+        if (this.#attempt === attempt) this.#linked(attempt, conn);
+        else conn.close();
+      },
+      (error) => this.#attemptFailed(attempt, error),
+    );
+  }
+
+  /** The transport is open: the protocol begins. */
+  #linked(attempt: Attempt, conn: Conn): void {
+    const { auth, maxValueSize, protocol, join, report } = this.#options;
+    const link = new Link(conn, {
+      server: this.#name,
+      maxValueSize,
+      auth,
+      speaks: this.#refusedProbe ? "classic" : this.#speaks,
+      insistsOnMeta: protocol === "meta",
+      join,
+    }, {
+      ready: () => this.#flush(),
+      idle: () => {
+        if (this.#unsent.length === 0 && this.#link === link) {
+          this.#hold(link, false);
+          this.#mixedTimeouts = false;
+        }
+      },
+      verified: () => this.#backoff.succeeded(),
+      lost: (lost, error) => this.#lost(lost, error),
+      report,
+    });
+    link.hold(true);
+    if (auth === undefined) {
+      this.#begin(attempt, link);
+      return;
+    }
+    attempt.controller.signal.addEventListener("abort", () => link.abandon());
+    link.authenticate((error) => {
+      if (this.#attempt !== attempt) return;
+      if (error === undefined) this.#begin(attempt, link);
+      else this.#attemptFailed(attempt, error);
+    });
+  }
+
+  /** The link is ready for requests. */
+  #begin(attempt: Attempt, link: Link): void {
+    clearTimeout(attempt.timer);
+    this.#attempt = undefined;
+    this.#link = link;
+    this.#held = true;
+    if (this.#unsent.length > 0) this.#flush();
+    else this.#hold(link, false);
+  }
+
+  /** An attempt to connect has failed: so has everything that waits for it. */
+  #attemptFailed(attempt: Attempt, cause: unknown): void {
+    if (this.#attempt !== attempt) return;
+    this.#attempt = undefined;
+    clearTimeout(attempt.timer);
+    attempt.controller.abort(cause);
+    const at = now();
+    this.#backoff.failed(at, cause);
+    this.#failUnsent((request) => unreachableError(request, this.#backoff, at));
+  }
+
+  #failUnsent(makeError: (request: Request) => unknown): void {
+    // Callbacks may queue more: those are not part of this failure.
+    for (let count = this.#unsent.length; count > 0; count--) {
+      const request = this.#unsent.shift();
+      if (request === undefined) continue;
+      this.#unsentBytes -= request.weight;
+      if (!request.settled) request.fail(makeError(request));
+    }
+  }
+
+  /** The link has ended under its requests. */
+  #lost(link: Link, error: MemcacheError | undefined): void {
+    const refused = !link.heard && this.#options.protocol === "auto" &&
+      !this.#refusedProbe;
+    const raced = link.verified && !link.heardSinceOwed &&
+      link.idleBefore >= IDLE_RACE;
+    if (!link.verified) {
+      const cause = error ?? closedEarlyError(this.#name);
+      if (this.#attempt !== undefined && this.#link !== link) {
+        this.#attemptFailed(this.#attempt, cause);
+      } else this.#backoff.failed(now(), cause);
+      this.#refusedProbe = refused;
+    }
+    if (this.#link === link) this.#link = undefined;
+    this.#held = false;
+    const again: Request[] = [];
+    while (link.inflight.length > 0) {
+      const request = link.inflight.shift();
+      if (request === undefined || request.settled) continue;
+      const repeat = (raced || refused) && request.idempotent ||
+        link.ambiguous && request.readOnly;
+      if (repeat && request.replays === 0) again.push(request);
+      else request.fail(lossError(request, error));
+    }
+    this.#replay(again);
+    if (this.#unsent.length > 0 && !this.#closed) this.#flush();
+  }
+
+  /** Puts requests back to the front of the line, in their order. */
+  #replay(requests: Request[]): void {
+    for (let i = requests.length - 1; i >= 0; i--) {
+      const request = requests[i];
+      request.replays++;
+      request.unfencedBefore = 0;
+      request.rewind();
+      this.#unsent.unshift(request);
+      this.#unsentBytes += request.weight;
+    }
+  }
+
+  /** Tells the callers whose time is up, and gives up on a silent link. */
+  #expire(): void {
+    const at = now();
+    const link = this.#link;
+    const round: Round = { at, left: EXPIRE_BATCH, longest: 0, next: Infinity };
+    this.#expireIn(this.#limbo, round);
+    if (link !== undefined) this.#expireIn(link.inflight, round);
+    this.#expireIn(this.#unsent, round);
+    while (this.#limbo.peek()?.settled) this.#limbo.shift();
+    while (this.#unsent.peek()?.settled) {
+      this.#unsentBytes -= this.#unsent.shift()?.weight ?? 0;
+    }
+    if (link !== undefined && this.#link === link) {
+      const limit = this.#options.timeout || round.longest;
+      if (link.stalled(at, limit)) this.#replace(link, at);
+      else if (round.next === Infinity && limit > 0) {
+        // Replies are owed to callers who have left: somebody has to look.
+        round.next = (link.silentSince ?? Infinity) + limit;
+      }
+    }
+    if (round.next !== Infinity) this.#alarm.set(round.next, at);
+  }
+
+  /** Expires requests of one queue, in the order of their calls. */
+  #expireIn(queue: Deque<Request>, round: Round): void {
+    for (let i = 0; i < queue.length; i++) {
+      const request = queue.at(i);
+      if (request.deadline === 0) continue;
+      if (request.deadline > round.at || round.left === 0) {
+        round.next = Math.min(round.next, request.deadline);
+        if (!this.#mixedTimeouts || round.left === 0) return;
+        continue;
+      }
+      round.longest = Math.max(round.longest, request.timeout);
+      if (request.settled) continue;
+      round.left--;
+      request.fail(timeoutError(request));
+    }
+  }
+
+  /** Replaces a link that owes replies and is silent. */
+  #replace(link: Link, at: number): void {
+    link.abandon();
+    this.#link = undefined;
+    this.#held = false;
+    const again: Request[] = [];
+    while (link.inflight.length > 0) {
+      const request = link.inflight.shift();
+      if (request === undefined || request.settled) continue;
+      if (request.readOnly && request.replays === 0) again.push(request);
+      else this.#limbo.push(request);
+    }
+    if (!link.verified) {
+      this.#backoff.failed(at, silentError(this.#name, this.#options.timeout));
+    }
+    this.#replay(again);
+    if (this.#unsent.length > 0) this.#connect(at);
+  }
+
+  #end(makeError: () => MemcacheError): void {
+    this.#alarm.clear();
+    if (this.#pause !== undefined) clearTimeout(this.#pause);
+    this.#pause = undefined;
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    clearTimeout(attempt?.timer);
+    attempt?.controller.abort(makeError());
+    const link = this.#link;
+    this.#link = undefined;
+    this.#held = false;
+    link?.abandon();
+    const fail = (request: Request): MemcacheError => {
+      const { server, command, key, sent } = request;
+      return Object.assign(makeError(), { server, command, key, sent });
+    };
+    for (const queue of [link?.inflight, this.#limbo]) {
+      while (queue !== undefined && queue.length > 0) {
+        const request = queue.shift();
+        request?.fail(fail(request));
+      }
+    }
+    this.#failUnsent(fail);
+  }
+}
+
+/** One look at the deadlines. */
+interface Round {
+  readonly at: number;
+  left: number;
+  longest: number;
+  next: number;
+}

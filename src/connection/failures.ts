@@ -1,0 +1,133 @@
+/**
+ * The errors that a connection tells its requests.
+ *
+ * @module
+ */
+
+import {
+  MemcacheConnectionError,
+  MemcacheError,
+  MemcacheOverloadError,
+  MemcacheTimeoutError,
+  MemcacheUnexpectedCloseError,
+  rebound,
+} from "../errors.ts";
+import type { Backoff } from "./backoff.ts";
+import type { Request } from "./request.ts";
+
+/** What an unknown error says, for a message. */
+function reason(error: unknown): string {
+  return error instanceof Error && error.message !== ""
+    ? error.message
+    : String(error);
+}
+
+/** Makes one of our errors of what a transport ended with. */
+export function asMemcacheError(error: unknown): MemcacheError {
+  if (error instanceof MemcacheError) return error;
+  return new MemcacheConnectionError(reason(error), { cause: error });
+}
+
+/** The error of a client that has been closed. */
+export function closedError(request?: Request): MemcacheError {
+  return new MemcacheError(
+    "Cannot use the client: it has been closed by close()",
+    { ...request?.about(), code: "ERR_CLIENT_CLOSED", sent: false },
+  );
+}
+
+/** A limit has been reached. */
+export function overloadError(
+  request: Request,
+  limit: string,
+): MemcacheOverloadError {
+  return new MemcacheOverloadError(
+    `Cannot send ${request.command}: ${limit}`,
+    request.about(),
+  );
+}
+
+/** No connection within `connectTimeout`. */
+export function connectTimeoutError(
+  server: string,
+  connectTimeout: number,
+): MemcacheTimeoutError {
+  return new MemcacheTimeoutError(
+    `Cannot connect to ${server}: no connection within ${connectTimeout} ms (connectTimeout)`,
+    { server, sent: false },
+  );
+}
+
+/** The server takes connections, but says nothing. */
+export function silentError(
+  server: string,
+  timeout: number,
+): MemcacheTimeoutError {
+  return new MemcacheTimeoutError(
+    `Cannot use ${server}: it accepted the connection, but answered nothing within ${timeout} ms (timeout)`,
+    { server },
+  );
+}
+
+/** The server takes connections, and closes them. */
+export function closedEarlyError(server: string): MemcacheConnectionError {
+  return new MemcacheConnectionError(
+    `Cannot use ${server}: it closed the connection before it answered anything`,
+    { server },
+  );
+}
+
+/** A request finds no way to the server. */
+export function unreachableError(
+  request: Request,
+  backoff: Backoff,
+  at: number,
+): MemcacheError {
+  const { cause, readyAt } = backoff;
+  const about = { ...request.about(), sent: false };
+  const wait = Math.ceil(readyAt - at);
+  const next = wait > 0 ? `; the next attempt is due in ${wait} ms` : "";
+  if (cause instanceof MemcacheError) {
+    const error = rebound(cause, about);
+    error.message += next;
+    return error;
+  }
+  return new MemcacheConnectionError(
+    `Cannot connect to ${request.server}: ${reason(cause)}${next}`,
+    { ...about, cause },
+  );
+}
+
+/** The connection has ended under a request. */
+export function lossError(
+  request: Request,
+  error: MemcacheError | undefined,
+): MemcacheError {
+  const about = request.about();
+  if (
+    error instanceof MemcacheConnectionError && error.code !== "ERR_CONNECTION"
+  ) return rebound(error, about);
+  const why = error === undefined ? "" : `: ${error.message}`;
+  return new MemcacheUnexpectedCloseError(
+    `Cannot finish ${request.command}: the connection to ${request.server} ended before its reply${why}`,
+    { ...about, cause: error },
+  );
+}
+
+/**
+ * A request took too long. The error has no stack: one that begins in a timer
+ * tells nobody anything, and it is what costs when thousands time out at once.
+ */
+export function timeoutError(request: Request): MemcacheTimeoutError {
+  const { server, command, timeout } = request;
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const error = new MemcacheTimeoutError(
+    request.sent
+      ? `Cannot finish ${command}: no complete reply from ${server} within ${timeout} ms (timeout)`
+      : `Cannot send ${command}: no connection to ${server} was ready within ${timeout} ms (timeout)`,
+    request.about(),
+  );
+  Error.stackTraceLimit = limit;
+  return error;
+}

@@ -1,0 +1,143 @@
+/**
+ * Commands of the connection's own: authentication, the probe that says what
+ * the server speaks, and the fence behind commands without reply.
+ *
+ * @module
+ */
+
+import type { MemcacheError } from "../errors.ts";
+import type { Decoder } from "../wire/decoder.ts";
+import { encodeText, type Output } from "../wire/output.ts";
+import {
+  CLIENT_ERROR,
+  ERROR,
+  isError,
+  MN,
+  SERVER_ERROR,
+  STORED,
+} from "../wire/reply.ts";
+import { lineText, replyError } from "../wire/reply_error.ts";
+import {
+  COMPLETE,
+  COMPLETE_DROP,
+  CONTINUES,
+  FOREIGN,
+  Request,
+} from "./request.ts";
+
+/** User name and password for ASCII authentication (memcached `-Y`). */
+export interface Credentials {
+  /** The user name, without blanks. */
+  readonly username: string;
+  /** The password. */
+  readonly password: string;
+}
+
+/**
+ * Authenticates: a `set` of any key whose value is the user name, a blank and
+ * the password (protocol.txt, "Authentication").
+ */
+export class AuthRequest extends Request {
+  readonly #credentials: Credentials;
+
+  /** Takes the credentials. */
+  constructor(credentials: Credentials) {
+    super("auth", undefined);
+    this.#credentials = credentials;
+  }
+
+  override encode(out: Output): void {
+    const { username, password } = this.#credentials;
+    out.text("set auth 0 0 ");
+    out.block(encodeText(`${username} ${password}`), "");
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    if (kind === STORED) {
+      this.done(true);
+      return COMPLETE;
+    }
+    return this.refuse(reply, kind) === FOREIGN ? FOREIGN : COMPLETE_DROP;
+  }
+}
+
+/** Asks with `mn` whether the server speaks the meta protocol. */
+export class ProbeRequest extends Request {
+  /** Names the command. */
+  constructor() {
+    super("mn", undefined);
+  }
+
+  override encode(out: Output): void {
+    out.text("mn\r\n");
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    if (kind === MN) {
+      this.done(true);
+      return COMPLETE;
+    }
+    if (kind !== ERROR && kind !== CLIENT_ERROR && kind !== SERVER_ERROR) {
+      return FOREIGN;
+    }
+    const error = replyError(
+      kind,
+      lineText(reply.line, reply.lineStart, reply.lineEnd),
+      this.about(),
+    );
+    // "I do not know this command" comes in many wordings from proxies; only
+    // what would be said to any command ends the connection.
+    if (
+      error.code === "ERR_TOO_MANY_CONNECTIONS" || error.code === "ERR_AUTH"
+    ) {
+      this.fail(error);
+      return COMPLETE_DROP;
+    }
+    this.done(false);
+    return COMPLETE;
+  }
+}
+
+/** Waits with `mn` until the commands without reply before it are done. */
+export class FenceRequest extends Request {
+  readonly #report: (error: MemcacheError) => void;
+  readonly #name: string;
+
+  /**
+   * Takes the name of the commands it stands behind, and whom to tell of their
+   * errors.
+   */
+  constructor(name: string, report: (error: MemcacheError) => void) {
+    super("mn", undefined);
+    this.#name = name;
+    this.#report = report;
+  }
+
+  override encode(out: Output): void {
+    out.text("mn\r\n");
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    if (kind === MN) {
+      this.done(true);
+      return COMPLETE;
+    }
+    if (!isError(kind)) return FOREIGN;
+    this.#report(noreplyError(reply, kind, this.#name, this.server));
+    return CONTINUES;
+  }
+}
+
+/** Makes an error of a line that answers a command sent with `noreply`. */
+export function noreplyError(
+  reply: Decoder,
+  kind: number,
+  command: string,
+  server: string | undefined,
+): MemcacheError {
+  return replyError(
+    kind,
+    lineText(reply.line, reply.lineStart, reply.lineEnd),
+    { server, command, sent: true },
+  );
+}

@@ -1,0 +1,476 @@
+/**
+ * The protocol over one open connection: requests go out in one order, and the
+ * n-th reply belongs to the n-th request that expects one. A link never comes
+ * back: when it ends, its decoder and whatever bytes are left end with it.
+ *
+ * States: authenticating → ready (the first packet carries the probe) → ended.
+ *
+ * @module
+ */
+
+import {
+  type MemcacheError,
+  MemcacheUnknownCommandError,
+  MemcacheUnknownError,
+} from "../errors.ts";
+import type { Conn, ConnEvents } from "../conn/conn.ts";
+import { Decoder } from "../wire/decoder.ts";
+import { Output } from "../wire/output.ts";
+import { INVALID, isError, MORE } from "../wire/reply.ts";
+import { lineText } from "../wire/reply_error.ts";
+import { now } from "./alarm.ts";
+import { Deque } from "./deque.ts";
+import { asMemcacheError } from "./failures.ts";
+import {
+  AuthRequest,
+  type Credentials,
+  FenceRequest,
+  noreplyError,
+  ProbeRequest,
+} from "./handshake.ts";
+import { lendMemory, returnMemory } from "./memory.ts";
+import {
+  COMPLETE,
+  COMPLETE_DROP,
+  CONTINUES,
+  type ReadText,
+  type Request,
+} from "./request.ts";
+
+/** Commands are encoded up to this many bytes before they are written. */
+const BATCH_BYTES = 36 * 1024;
+
+/** Bytes written in one turn before others get a chance to run. */
+const TURN_BYTES = 512 * 1024;
+
+/** Waiting gets, from which on they share `get` lines on a meta connection. */
+const BULK = 128;
+
+/** Fewest gets that are worth a line of their own there. */
+const BULK_LINE = 16;
+
+/** Most keys on one line. */
+export const LINE_KEYS = 100;
+
+/** Numbers given as opaque values stay below this. */
+const OPAQUE_LIMIT = 1_000_000;
+
+const decodeText = new TextDecoder("utf-8", { ignoreBOM: true });
+const plainText: ReadText = (bytes, start, end) =>
+  decodeText.decode(bytes.subarray(start, end));
+
+/** What a server speaks: `"unknown"` until the probe is answered. */
+export type Speaks = "unknown" | "meta" | "classic";
+
+/** What a link needs to know of the connection it serves. */
+export interface LinkOptions {
+  /** Name of the server. */
+  readonly server: string;
+  /** Largest value to accept, in bytes. */
+  readonly maxValueSize: number;
+  /** Sent first, if given. */
+  readonly auth: Credentials | undefined;
+  /** What to speak before the probe is answered. */
+  readonly speaks: Speaks;
+  /** Whether meta is insisted on. */
+  readonly insistsOnMeta: boolean;
+  /** Makes one request of many gets. */
+  readonly join: (requests: Request[]) => Request;
+}
+
+/** Whom a link tells what happens to it. */
+export interface LinkOwner {
+  /** The link can be written to (again). */
+  ready(): void;
+  /** Everything in flight has been answered. */
+  idle(): void;
+  /** The server has answered as a memcached does. */
+  verified(speaks: Speaks): void;
+  /** The link has ended. */
+  lost(link: Link, error: MemcacheError | undefined): void;
+  /** A command without reply has failed. */
+  report(error: MemcacheError): void;
+}
+
+/** One open connection with its requests in flight. */
+export class Link implements ConnEvents {
+  /** Requests whose replies are owed, the next one first. */
+  readonly inflight: Deque<Request> = new Deque();
+  /** Whether a reply of the server's has been verified. */
+  verified = false;
+  /** Whether anything has arrived at all. */
+  heard = false;
+  /** Whether an error line came that cannot be put to one command. */
+  ambiguous = false;
+  /** Bytes of values taken from the queue since this was last read. */
+  takenBytes = 0;
+  /** When bytes last arrived. */
+  heardAt: number;
+  /** When the first of the requests now in flight was sent. */
+  owedAt = 0;
+  /** Whether anything has arrived since then. */
+  heardSinceOwed = false;
+  /** Milliseconds without traffic before the first request in flight. */
+  idleBefore = 0;
+  /** How many requests the last flush wrote. */
+  lastBatch = 0;
+  /** Whether the server is about to end the connection on our request. */
+  closing = false;
+
+  readonly #conn: Conn;
+  readonly #owner: LinkOwner;
+  readonly #options: LinkOptions;
+  readonly #decoder: Decoder;
+  readonly #text: ReadText;
+  readonly #segments: Uint8Array[] = [];
+  #speaks: Speaks;
+  #authenticated: boolean;
+  #greeted: boolean;
+  #open = true;
+  #writing = false;
+  #memory: Uint8Array | undefined = undefined;
+  #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
+  #unfenced = 0;
+  #unfencedName = "";
+
+  /** Takes over an open connection and starts it. */
+  constructor(conn: Conn, options: LinkOptions, owner: LinkOwner) {
+    this.#conn = conn;
+    this.#options = options;
+    this.#owner = owner;
+    this.#decoder = new Decoder(options.maxValueSize);
+    this.#text = conn.text === undefined
+      ? plainText
+      : (bytes, start, end) => conn.text!(bytes, start, end);
+    this.#speaks = options.speaks;
+    this.#greeted = options.speaks === "classic";
+    this.#authenticated = options.auth === undefined;
+    this.heardAt = now();
+    conn.start(this);
+  }
+
+  /** Whether requests can be written now. */
+  get writable(): boolean {
+    return this.#open && this.#authenticated && !this.#writing &&
+      !this.closing;
+  }
+
+  /** Sends the credentials, if there are any. */
+  authenticate(settled: (error?: unknown) => void): void {
+    const { auth, server } = this.#options;
+    if (auth === undefined) return;
+    const request = new AuthRequest(auth);
+    request.server = server;
+    request.callback(() => {
+      this.#authenticated = true;
+      settled();
+    }, settled);
+    this.#owed(now());
+    const out = new Output(new Uint8Array(64));
+    request.encode(out);
+    request.sent = true;
+    this.inflight.push(request);
+    this.#send(out);
+  }
+
+  /** Keeps the process alive, or lets it end. */
+  hold(alive: boolean): void {
+    if (alive) this.#conn.ref();
+    else this.#conn.unref();
+  }
+
+  /**
+   * Writes what is waiting, as far as the connection takes it.
+   *
+   * @returns Whether requests are left that only lack their turn.
+   */
+  pump(unsent: Deque<Request>, at: number): boolean {
+    let written = 0;
+    let batch = 0;
+    const bulk = unsent.length >= (this.#speaks === "meta" ? BULK : 2);
+    while (this.writable && unsent.length > 0) {
+      const out = new Output(lendMemory());
+      const silent: Request[] = [];
+      if (this.inflight.length === 0) this.#owed(at);
+      while (
+        unsent.length > 0 && out.length < BATCH_BYTES &&
+        out.large === undefined && !this.closing
+      ) {
+        const request = this.#take(unsent, bulk);
+        if (request === undefined) continue;
+        this.#encode(request, out, silent);
+        batch++;
+      }
+      written += out.length + (out.large?.length ?? 0);
+      this.#memory = out.bytes;
+      this.#send(out);
+      for (const request of silent) request.done(request.unacknowledged);
+      if (written > TURN_BYTES) break;
+    }
+    if (batch > 0) this.lastBatch = batch;
+    return this.writable && unsent.length > 0;
+  }
+
+  /** Takes the next request, or a line of many gets; skips settled ones. */
+  #take(unsent: Deque<Request>, bulk: boolean): Request | undefined {
+    const first = this.#shift(unsent);
+    if (first === undefined || first.settled) return undefined;
+    if (!bulk || !first.joinable) return first;
+    const line = [first];
+    while (line.length < LINE_KEYS && unsent.peek()?.joinable) {
+      const next = this.#shift(unsent);
+      if (next !== undefined && !next.settled) line.push(next);
+    }
+    if (line.length >= (this.#speaks === "meta" ? BULK_LINE : 2)) {
+      for (const request of line) request.sent = true;
+      const joined = this.#options.join(line);
+      joined.server = this.#options.server;
+      return joined;
+    }
+    for (let i = line.length - 1; i > 0; i--) unsent.unshift(line[i]);
+    return first;
+  }
+
+  #shift(unsent: Deque<Request>): Request | undefined {
+    const request = unsent.shift();
+    if (request !== undefined) this.takenBytes += request.weight;
+    return request;
+  }
+
+  #encode(request: Request, out: Output, silent: Request[]): void {
+    if (!this.#greeted) {
+      this.#greeted = true;
+      this.#probe(out);
+    }
+    request.sent = true;
+    const meta = this.#speaks === "meta";
+    if (request.noreply) {
+      request.encode(out, meta, 0);
+      this.#unfenced++;
+      this.#unfencedName = request.command;
+      silent.push(request);
+      return;
+    }
+    if (this.#unfenced > 0) {
+      if (meta) {
+        const fence = new FenceRequest(
+          this.#unfencedName,
+          (error) => this.#owner.report(error),
+        );
+        fence.server = this.#options.server;
+        fence.encode(out);
+        this.inflight.push(fence);
+      } else request.unfencedBefore = this.#unfenced;
+      this.#unfenced = 0;
+    }
+    this.#opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
+    request.encode(out, meta, this.#opaque);
+    if (request.endsConnection) this.closing = true;
+    this.inflight.push(request);
+  }
+
+  #probe(out: Output): void {
+    const probe = new ProbeRequest();
+    const { server, insistsOnMeta } = this.#options;
+    probe.server = server;
+    probe.callback((meta) => {
+      if (meta !== true && insistsOnMeta) {
+        this.drop(
+          new MemcacheUnknownCommandError(
+            'Cannot speak meta: the server does not know it, use protocol "auto" or "classic"',
+            { server },
+          ),
+        );
+        return;
+      }
+      this.#speaks = meta === true ? "meta" : "classic";
+    }, (error) => this.drop(asMemcacheError(error)));
+    probe.encode(out);
+    this.inflight.push(probe);
+  }
+
+  /** Notes that replies are owed from now on. */
+  #owed(at: number): void {
+    this.idleBefore = at - this.heardAt;
+    this.owedAt = at;
+    this.heardSinceOwed = false;
+  }
+
+  #send(out: Output): void {
+    if (out.length > 0) this.#segments.push(out.view());
+    if (out.large !== undefined) {
+      this.#segments.push(out.large, CRLF);
+    }
+    this.#write();
+  }
+
+  /** Writes segment after segment, as long as the connection takes them. */
+  #write(): void {
+    while (this.#open) {
+      const segment = this.#segments[0];
+      if (segment === undefined) break;
+      this.#writing = true;
+      if (!this.#conn.write(segment)) return;
+      this.#segments.shift();
+    }
+    this.#writing = false;
+    if (this.#memory !== undefined) returnMemory(this.#memory);
+    this.#memory = undefined;
+  }
+
+  /** The connection has taken the last segment. */
+  drain(): void {
+    if (!this.#open) return;
+    this.#segments.shift();
+    this.#write();
+    if (!this.#writing) this.#owner.ready();
+  }
+
+  /** Memory for the rest of a large value. */
+  target(): Uint8Array | undefined {
+    return this.#decoder.target();
+  }
+
+  /** Bytes have arrived. */
+  data(bytes: Uint8Array): void {
+    if (!this.#open) return;
+    this.heardAt = now();
+    this.heard = this.heardSinceOwed = true;
+    const decoder = this.#decoder;
+    decoder.feed(bytes);
+    while (this.#open) {
+      const head = this.inflight.peek();
+      if (head === undefined) {
+        if (!decoder.pending || !this.#stray()) break;
+        continue;
+      }
+      const token = head.rawToken;
+      const kind = token === undefined
+        ? decoder.next()
+        : decoder.nextRaw(token);
+      if (kind === MORE) return;
+      if (kind === INVALID) {
+        this.#outOfStep(head, decoder.fault);
+        return;
+      }
+      if (head.unfencedBefore > 0 && isError(kind)) {
+        // It may be the answer to a command that asked for none. Which one is
+        // it? Nobody can tell, so nobody is told a lie.
+        const error = noreplyError(decoder, kind, head.command, head.server);
+        this.ambiguous = true;
+        this.#owner.report(error);
+        this.drop(error);
+        return;
+      }
+      const step = head.read(decoder, kind, this.#text);
+      if (step === CONTINUES) continue;
+      if (step === COMPLETE) {
+        this.inflight.shift();
+        if (head.endsConnection) this.closing = false;
+        if (!this.verified) this.#verify();
+        continue;
+      }
+      if (step === COMPLETE_DROP) {
+        this.inflight.shift();
+        this.drop(
+          new MemcacheUnknownError(
+            "Cannot go on with the connection: after an error to a command with a value it may be out of step",
+            { server: this.#options.server },
+          ),
+        );
+        return;
+      }
+      const line = lineText(decoder.line, decoder.lineStart, decoder.lineEnd);
+      this.#outOfStep(head, `a line that begins with "${line.slice(0, 16)}"`);
+      return;
+    }
+    if (this.#open && this.inflight.length === 0) this.#owner.idle();
+  }
+
+  #verify(): void {
+    this.verified = true;
+    this.#owner.verified(this.#speaks);
+  }
+
+  /** Reads a line that arrived with nothing in flight. */
+  #stray(): boolean {
+    const kind = this.#decoder.next();
+    if (kind === MORE) return false;
+    const decoder = this.#decoder;
+    const server = this.#options.server;
+    if (this.#unfenced > 0 && isError(kind)) {
+      this.#owner.report(
+        noreplyError(decoder, kind, this.#unfencedName, server),
+      );
+      return true;
+    }
+    this.drop(
+      new MemcacheUnknownError(
+        "Cannot go on with the connection: bytes arrived that no command asked for",
+        { server },
+      ),
+    );
+    return false;
+  }
+
+  /** A reply came that cannot be its head's: nothing on this link is safe. */
+  #outOfStep(head: Request, what: string): void {
+    const error = new MemcacheUnknownError(
+      `Cannot read the reply to ${head.command}: ${what}`,
+      head.about(),
+    );
+    this.inflight.shift();
+    head.fail(error);
+    this.drop(error);
+  }
+
+  /** The other side has ended the connection. */
+  end(error?: unknown): void {
+    if (!this.#open) return;
+    const head = this.inflight.peek();
+    if (head?.endsConnection && !this.#decoder.pending) {
+      this.inflight.shift();
+      head.done(undefined);
+    }
+    this.drop(error === undefined ? undefined : asMemcacheError(error));
+  }
+
+  /** Ends the link: every request in flight goes back to its owner. */
+  drop(error: MemcacheError | undefined): void {
+    if (!this.#open) return;
+    this.abandon();
+    this.#owner.lost(this, error);
+  }
+
+  /** Closes the connection without telling its owner. */
+  abandon(): void {
+    this.#open = false;
+    this.#segments.length = 0;
+    // The memory may still be in the hands of the transport: it is not lent
+    // to anyone else, but left to the garbage collector.
+    this.#memory = undefined;
+    this.#conn.close();
+  }
+
+  /** When the silence began, if replies are owed. */
+  get silentSince(): number | undefined {
+    return this.inflight.length === 0
+      ? undefined
+      : Math.max(this.heardAt, this.owedAt);
+  }
+
+  /**
+   * Whether the server owes replies and has been silent for `limit`
+   * milliseconds, or is held up by a reply that goes on long after its caller
+   * has left.
+   */
+  stalled(at: number, limit: number): boolean {
+    const head = this.inflight.peek();
+    const since = this.silentSince;
+    if (head === undefined || since === undefined || limit <= 0) return false;
+    if (at - since >= limit) return true;
+    return head.settled && head.deadline > 0 && at - head.deadline > 2 * limit;
+  }
+}
+
+const CRLF = new Uint8Array([13, 10]);

@@ -1,0 +1,370 @@
+/**
+ * `StrictClient`: a miss or a refused store is an error, as in memcached2.
+ *
+ * @module
+ */
+
+import {
+  MemcacheCasError,
+  MemcacheNotFoundError,
+  MemcacheNotStoredError,
+  MemcacheNoValueError,
+} from "./errors.ts";
+import type {
+  CountOptions,
+  GetOptions,
+  KeyCommands,
+  NoreplyOptions,
+  StoreOptions,
+  Versioned,
+} from "./client/commands.ts";
+import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
+
+function textOf(key: Key): string {
+  return typeof key === "string" ? key : key[1];
+}
+
+/**
+ * A client around another that throws where the other one answers with a miss.
+ *
+ * - `get`, `getItem`, `gets`, `gat`, `gats`: {@linkcode MemcacheNoValueError} on
+ *   a miss; a `default` is returned instead where one is given.
+ * - `set`, `add`, `replace`, `append`, `prepend`:
+ *   {@linkcode MemcacheNotStoredError} when not stored.
+ * - `cas`: {@linkcode MemcacheCasError} when the item has changed,
+ *   {@linkcode MemcacheNotFoundError} when it is gone.
+ * - `delete`, `touch`, `incr`, `decr`: {@linkcode MemcacheNotFoundError}.
+ * - `setMany`: {@linkcode MemcacheNotStoredError} with `failedKeys`.
+ *
+ * `has` and the other calls with many keys answer as ever: a missing key is
+ * what they are there to tell. With `noreply` nothing is known, so nothing is
+ * thrown.
+ *
+ * @example
+ * ```ts
+ * import { Client, MemcacheNoValueError, StrictClient } from "@x/memcache";
+ * import { MemcachedServer } from "@x/memcache/testing";
+ *
+ * const server = await MemcachedServer.start();
+ * const client = new StrictClient(new Client(server.address));
+ * try {
+ *   await client.get("nothing");
+ * } catch (error) {
+ *   console.log(error instanceof MemcacheNoValueError); // true
+ * }
+ * await client.close();
+ * await server.close();
+ * ```
+ */
+export class StrictClient<C extends KeyCommands = KeyCommands>
+  implements KeyCommands {
+  readonly #client: C;
+
+  /** Wraps a client; closing this one closes it. */
+  constructor(client: C) {
+    this.#client = client;
+  }
+
+  /** The client that is wrapped. */
+  get client(): C {
+    return this.#client;
+  }
+
+  /**
+   * Reads a value.
+   *
+   * @throws {MemcacheNoValueError} On a miss without a default.
+   */
+  async get<T = unknown>(
+    key: Key,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    const value = await this.#client.get(key, options);
+    if (value !== undefined || hasDefault(options)) return value;
+    throw noValue("get", key);
+  }
+
+  /**
+   * Reads an item.
+   *
+   * @throws {MemcacheNoValueError} On a miss.
+   */
+  async getItem<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Item<T>> {
+    return valueOf(await this.#client.getItem<T>(key, options), "gets", key);
+  }
+
+  /** Reads many values; hits only. See {@linkcode KeyCommands.getMany}. */
+  getMany<T = unknown>(
+    keys: Iterable<Key>,
+    options?: CommandOptions,
+  ): Promise<Map<string, T>> {
+    return this.#client.getMany(keys, options);
+  }
+
+  /**
+   * Reads a value and its version.
+   *
+   * @throws {MemcacheNoValueError} On a miss.
+   */
+  async gets<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Versioned<T>> {
+    return valueOf(await this.#client.gets<T>(key, options), "gets", key);
+  }
+
+  /** Reads many with versions. See {@linkcode KeyCommands.getsMany}. */
+  getsMany<T = unknown>(
+    keys: Iterable<Key>,
+    options?: CommandOptions,
+  ): Promise<Map<string, Versioned<T>>> {
+    return this.#client.getsMany(keys, options);
+  }
+
+  /**
+   * Reads a value and touches it.
+   *
+   * @throws {MemcacheNoValueError} On a miss without a default.
+   */
+  async gat<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    const value = await this.#client.gat(key, ttl, options);
+    if (value !== undefined || hasDefault(options)) return value;
+    throw noValue("gat", key);
+  }
+
+  /**
+   * Reads a value and its version, and touches it.
+   *
+   * @throws {MemcacheNoValueError} On a miss.
+   */
+  async gats<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: CommandOptions,
+  ): Promise<Versioned<T>> {
+    return valueOf(await this.#client.gats<T>(key, ttl, options), "gats", key);
+  }
+
+  /** Asks whether a key is stored. See {@linkcode KeyCommands.has}. */
+  has(key: Key, options?: CommandOptions): Promise<boolean> {
+    return this.#client.has(key, options);
+  }
+
+  /**
+   * Stores a value.
+   *
+   * @throws {MemcacheNotStoredError} If a proxy refuses it.
+   */
+  async set(key: Key, value: unknown, options?: StoreOptions): Promise<true> {
+    return stored(await this.#client.set(key, value, options), "set", key);
+  }
+
+  /**
+   * Stores a value where there is none.
+   *
+   * @throws {MemcacheNotStoredError} If there is one.
+   */
+  async add(key: Key, value: unknown, options?: StoreOptions): Promise<true> {
+    return stored(await this.#client.add(key, value, options), "add", key);
+  }
+
+  /**
+   * Stores a value where there is one.
+   *
+   * @throws {MemcacheNotStoredError} If there is none.
+   */
+  async replace(
+    key: Key,
+    value: unknown,
+    options?: StoreOptions,
+  ): Promise<true> {
+    return stored(
+      await this.#client.replace(key, value, options),
+      "replace",
+      key,
+    );
+  }
+
+  /**
+   * Adds bytes behind a value.
+   *
+   * @throws {MemcacheNotStoredError} If there is none, or no room.
+   */
+  async append(
+    key: Key,
+    value: unknown,
+    options?: StoreOptions,
+  ): Promise<true> {
+    return stored(
+      await this.#client.append(key, value, options),
+      "append",
+      key,
+    );
+  }
+
+  /**
+   * Adds bytes before a value.
+   *
+   * @throws {MemcacheNotStoredError} If there is none, or no room.
+   */
+  async prepend(
+    key: Key,
+    value: unknown,
+    options?: StoreOptions,
+  ): Promise<true> {
+    return stored(
+      await this.#client.prepend(key, value, options),
+      "prepend",
+      key,
+    );
+  }
+
+  /**
+   * Stores a value if the item has not changed.
+   *
+   * @throws {MemcacheCasError} If it has.
+   * @throws {MemcacheNotFoundError} If it is gone.
+   */
+  async cas(
+    key: Key,
+    value: unknown,
+    cas: bigint | number | string,
+    options?: StoreOptions,
+  ): Promise<true> {
+    const outcome = await this.#client.cas(key, value, cas, options);
+    if (outcome === true) return true;
+    if (outcome === undefined) throw notFound("cas", key);
+    throw new MemcacheCasError(
+      "Cannot store value: the item has changed since its cas was read",
+      { command: "cas", key: textOf(key), sent: true },
+    );
+  }
+
+  /**
+   * Stores many values.
+   *
+   * @throws {MemcacheNotStoredError} If one was refused; `failedKeys` has them.
+   */
+  async setMany(
+    entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+    options?: StoreOptions,
+  ): Promise<string[]> {
+    const refused = await this.#client.setMany(entries, options);
+    if (refused.length === 0) return refused;
+    const error = new MemcacheNotStoredError(
+      `Cannot store ${refused.length} of the values: the server refused them, see failedKeys`,
+      { command: "set", sent: true },
+    );
+    error.failedKeys = Object.freeze(refused);
+    throw error;
+  }
+
+  /**
+   * Deletes an item.
+   *
+   * @throws {MemcacheNotFoundError} If there is none.
+   */
+  async delete(key: Key, options?: NoreplyOptions): Promise<true> {
+    if (await this.#client.delete(key, options)) return true;
+    throw notFound("delete", key);
+  }
+
+  /** Deletes many items. See {@linkcode KeyCommands.deleteMany}. */
+  deleteMany(keys: Iterable<Key>, options?: NoreplyOptions): Promise<true> {
+    return this.#client.deleteMany(keys, options);
+  }
+
+  /**
+   * Adds to a counter.
+   *
+   * @throws {MemcacheNotFoundError} If there is none, and no `initial`.
+   */
+  async incr<D extends number | bigint = number>(
+    key: Key,
+    delta?: D,
+    options?: CountOptions,
+  ): Promise<(D extends bigint ? bigint : number) | undefined> {
+    const count = await this.#client.incr(key, delta, options);
+    if (count !== undefined || options?.noreply) return count;
+    throw notFound("incr", key);
+  }
+
+  /**
+   * Takes from a counter.
+   *
+   * @throws {MemcacheNotFoundError} If there is none, and no `initial`.
+   */
+  async decr<D extends number | bigint = number>(
+    key: Key,
+    delta?: D,
+    options?: CountOptions,
+  ): Promise<(D extends bigint ? bigint : number) | undefined> {
+    const count = await this.#client.decr(key, delta, options);
+    if (count !== undefined || options?.noreply) return count;
+    throw notFound("decr", key);
+  }
+
+  /**
+   * Sets a new lifetime.
+   *
+   * @throws {MemcacheNotFoundError} If there is no such item.
+   */
+  async touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<true> {
+    if (await this.#client.touch(key, ttl, options)) return true;
+    throw notFound("touch", key);
+  }
+
+  /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */
+  disconnect(): Promise<void> {
+    return this.#client.disconnect();
+  }
+
+  /** Closes the wrapped client. See {@linkcode KeyCommands.close}. */
+  close(): Promise<void> {
+    return this.#client.close();
+  }
+
+  /** Closes the wrapped client, at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function hasDefault(options: GetOptions | undefined): boolean {
+  return options !== undefined && "default" in options;
+}
+
+function noValue(command: string, key: Key): MemcacheNoValueError {
+  return new MemcacheNoValueError("Cannot read value: the key is not stored", {
+    command,
+    key: textOf(key),
+    sent: true,
+  });
+}
+
+function notFound(command: string, key: Key): MemcacheNotFoundError {
+  return new MemcacheNotFoundError(
+    `Cannot run ${command}: the key is not stored`,
+    { command, key: textOf(key), sent: true },
+  );
+}
+
+function valueOf<T>(value: T | undefined, command: string, key: Key): T {
+  if (value !== undefined) return value;
+  throw noValue(command, key);
+}
+
+function stored(outcome: boolean, command: string, key: Key): true {
+  if (outcome) return true;
+  throw new MemcacheNotStoredError(
+    `Cannot run ${command}: the server did not store the value`,
+    { command, key: textOf(key), sent: true },
+  );
+}

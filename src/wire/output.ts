@@ -1,0 +1,164 @@
+/**
+ * Where commands are encoded: one buffer, written front to back.
+ *
+ * @module
+ */
+
+const utf8 = new TextEncoder();
+
+/** Longest text that is copied unit by unit; `encodeInto` is faster above. */
+const LOOP_LIMIT = 72;
+
+/** Values from this many bytes on are sent from where they lie, not copied. */
+export const LARGE_VALUE: number = 24 * 1024;
+
+/** A growing run of bytes. What it holds is valid until `clear`. */
+export class Output {
+  /** The memory; only the first `length` bytes count. */
+  bytes: Uint8Array;
+  /** How many bytes have been written. */
+  length = 0;
+  /** A large value that has to follow these bytes, itself followed by CRLF. */
+  large: Uint8Array | undefined = undefined;
+
+  /** Takes the memory to write into. */
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  /** Forgets what was written. */
+  clear(): void {
+    this.length = 0;
+    this.large = undefined;
+  }
+
+  /** The bytes written so far, as a view. */
+  view(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  /** Makes room for `count` more bytes. */
+  reserve(count: number): void {
+    const need = this.length + count;
+    if (need <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(need, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+
+  /** Writes one byte. */
+  byte(value: number): void {
+    if (this.length === this.bytes.length) this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  /** Writes text as UTF-8. */
+  text(text: string): void {
+    const count = text.length;
+    this.reserve(count * 3);
+    if (count > LOOP_LIMIT) {
+      this.length += utf8.encodeInto(
+        text,
+        this.bytes.subarray(this.length),
+      ).written;
+      return;
+    }
+    const bytes = this.bytes;
+    let at = this.length;
+    for (let i = 0; i < count; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) {
+        this.length = at;
+        this.length += utf8.encodeInto(text.slice(i), bytes.subarray(at))
+          .written;
+        return;
+      }
+      bytes[at++] = unit;
+    }
+    this.length = at;
+  }
+
+  /** Writes a number that is a whole one, 0 to 2^53 - 1, in decimal digits. */
+  uint(value: number): void {
+    if (value < 10) {
+      this.byte(48 + value);
+      return;
+    }
+    if (value > 0xffffffff) {
+      this.text(String(value));
+      return;
+    }
+    let digits = 2;
+    for (let bound = 100; value >= bound; bound *= 10) digits++;
+    this.reserve(digits);
+    const bytes = this.bytes;
+    let at = this.length + digits;
+    this.length = at;
+    let rest = value;
+    do {
+      const next = Math.floor(rest / 10);
+      bytes[--at] = 48 + rest - next * 10;
+      rest = next;
+    } while (rest > 0);
+  }
+
+  /** Writes bytes as they are. */
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Ends a line. */
+  crlf(): void {
+    this.reserve(2);
+    this.bytes[this.length++] = 13;
+    this.bytes[this.length++] = 10;
+  }
+
+  /**
+   * Ends a storage line and adds the data block: the length of the value,
+   * `rest` (what follows the length), and the value. A large value of bytes
+   * is left in `large`, to be written behind this output without a copy.
+   */
+  block(data: Uint8Array | string, rest: string): void {
+    if (typeof data === "string" && data.length >= LARGE_VALUE) {
+      this.block(utf8.encode(data), rest);
+      return;
+    }
+    if (typeof data !== "string") {
+      this.uint(data.length);
+      this.text(rest);
+      this.crlf();
+      if (data.length >= LARGE_VALUE) {
+        this.large = data;
+        return;
+      }
+      this.raw(data);
+      this.crlf();
+      return;
+    }
+    // Most text is ASCII: its length in bytes is guessed, and put right if it
+    // turns out to be wrong.
+    const start = this.length;
+    this.uint(data.length);
+    this.text(rest);
+    this.crlf();
+    const from = this.length;
+    this.text(data);
+    const count = this.length - from;
+    if (count !== data.length) {
+      this.length = start;
+      this.uint(count);
+      this.text(rest);
+      this.crlf();
+      this.text(data);
+    }
+    this.crlf();
+  }
+}
+
+/** Bytes of a text as UTF-8. */
+export function encodeText(text: string): Uint8Array {
+  return utf8.encode(text);
+}
