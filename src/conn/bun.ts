@@ -1,0 +1,120 @@
+/**
+ * The transport of Bun: its own sockets, opened by `node:net` and `node:tls`.
+ *
+ * An attempt of `Bun.connect` cannot be given up: to a host that does not
+ * answer it holds a descriptor and the process for two minutes. So Bun's node
+ * modules connect (and check certificates), and the Bun socket below them is
+ * taken over once it is open, which costs less per command than going
+ * through a node stream.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { Inbox } from "./attempt.ts";
+import type { Conn, ConnEvents, Dial } from "./conn.ts";
+import { NodeConn, openNode } from "./node.ts";
+
+/** What is used of a Bun socket. */
+interface BunSocket {
+  write(bytes: Uint8Array): number;
+  end(): void;
+  ref(): void;
+  unref(): void;
+  reload(options: { socket: BunHandlers }): void;
+}
+
+interface BunHandlers {
+  data(socket: BunSocket, bytes: Uint8Array): void;
+  drain(): void;
+  end(): void;
+  close(socket: BunSocket, error?: unknown): void;
+  error(socket: BunSocket, error: unknown): void;
+}
+
+const utf8Slice: (this: Uint8Array, start: number, end: number) => string =
+  (Buffer.prototype as unknown as {
+    utf8Slice(this: Uint8Array, start: number, end: number): string;
+  }).utf8Slice;
+
+class BunConn implements Conn {
+  #socket: BunSocket;
+  #inbox: Inbox;
+  #rest: Uint8Array | undefined;
+
+  constructor(socket: BunSocket, inbox: Inbox) {
+    this.#socket = socket;
+    this.#inbox = inbox;
+    const finish = (error?: unknown) => {
+      inbox.end(error ?? undefined);
+      socket.end();
+    };
+    socket.reload({
+      socket: {
+        data: (_, bytes) => inbox.data(bytes),
+        drain: () => this.#flush(),
+        end: () => finish(),
+        close: (_, error) => finish(error),
+        error: (_, error) => finish(error),
+      },
+    });
+  }
+
+  start(events: ConnEvents): void {
+    this.#inbox.start(events);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#inbox.over) return true;
+    const taken = this.#socket.write(bytes);
+    if (taken === bytes.length) return true;
+    this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
+    return false;
+  }
+
+  #flush(): void {
+    if (this.#rest === undefined || this.#inbox.over) return;
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (this.write(rest)) this.#inbox.drain();
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  close(): void {
+    this.#inbox.close();
+    this.#socket.end();
+  }
+
+  text(bytes: Uint8Array, start: number, end: number): string {
+    return utf8Slice.call(bytes, start, end);
+  }
+}
+
+/**
+ * Opens a connection by Bun's own sockets, or by `node:net` where they cannot
+ * be had.
+ *
+ * Of TCP keep-alive Bun sets `idle` only: `interval` and `count` are the
+ * system's.
+ *
+ * @param address Where the server is.
+ * @param options How to connect.
+ * @returns The connection, once bytes can be sent.
+ * @throws The runtime's own error, or the reason of `options.signal`.
+ */
+export const dialBun: Dial = (address, options) => {
+  const inbox = new Inbox();
+  return openNode(address, options, inbox, (socket) => {
+    const { _handle: raw } = socket as { _handle?: Partial<BunSocket> };
+    return raw?.reload && raw.write && raw.end && raw.ref && raw.unref
+      ? new BunConn(raw as BunSocket, inbox)
+      : new NodeConn(socket, inbox);
+  });
+};
