@@ -6,7 +6,7 @@
 
 import type { Request } from "../connection/request.ts";
 import { MemcacheIllegalInputError } from "../errors.ts";
-import { asSerdeError, checkSerialized } from "../serde/guard.ts";
+import { isThenable } from "../serde/guard.ts";
 import type { CommandOptions, Item, Key, Serialized, Ttl } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
 import { checkDelta, checkUint32, checkUint64 } from "../wire/numbers.ts";
@@ -19,7 +19,7 @@ import type {
   StoreOptions,
   Versioned,
 } from "./commands.ts";
-import { type Context, isThenable, observe } from "./context.ts";
+import { type Context, observe, serdeError } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
 import {
   GetItemRequest,
@@ -419,8 +419,7 @@ export class BaseClient implements KeyCommands {
     head: StoreHead,
   ): StoreRequest | Promise<StoreRequest> {
     const { key, wireKey } = head.pair;
-    const make = (serialized: Serialized): StoreRequest => {
-      const { data, flags } = checkSerialized(serialized, key);
+    const make = ({ data, flags }: Serialized): StoreRequest => {
       const parts: StoreParts = {
         data,
         flags: head.flags ?? flags,
@@ -430,10 +429,7 @@ export class BaseClient implements KeyCommands {
       return new StoreRequest(command, key, wireKey, parts, head.noreply);
     };
     const failed = (error: unknown): never => {
-      const failure = asSerdeError(error, "store", key);
-      failure.command ??= command;
-      failure.sent ??= false;
-      throw failure;
+      throw serdeError(error, command, key);
     };
     try {
       const serialized = this.#context.serde.serialize(key, value);

@@ -4,23 +4,21 @@
  * @module
  */
 
+import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
 import {
-  MemcacheError,
-  MemcacheIllegalInputError,
-  MemcacheSerdeError,
-} from "../errors.ts";
-import { type Observe, type Request, show } from "../connection/request.ts";
-import { FROM_VIEW, type Serde, type ViewSerde } from "../serde/serde.ts";
+  type Observe,
+  type ReadText,
+  type Request,
+  show,
+} from "../connection/request.ts";
+import { FROM_VIEW, type ViewSerde } from "../serde/serde.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { KeyRules } from "../wire/key.ts";
-import type { ReadText } from "../connection/request.ts";
 
 /** The checked options of a client, as far as commands need them. */
 export interface Context extends KeyRules {
-  /** Between values and bytes. */
-  readonly serde: Serde;
-  /** The same serde, where it reads from the receive buffer. */
-  readonly viewSerde: ViewSerde | undefined;
+  /** Between values and bytes; what it throws is ours. */
+  readonly serde: ViewSerde;
   /** Milliseconds per command, 0 for none. */
   readonly timeout: number;
   /** Whether stores are sent without asking for a reply. */
@@ -29,12 +27,6 @@ export interface Context extends KeyRules {
   readonly errorsAsMisses: boolean;
   /** Sees every failure. */
   readonly onError: Observe | undefined;
-}
-
-/** The serde's shortcut, if it has one. */
-export function viewOf(serde: Serde): ViewSerde | undefined {
-  // A serde that has the symbol is one of ours, or wraps one.
-  return FROM_VIEW in serde ? serde as ViewSerde : undefined;
 }
 
 /** Shows a failure to `onError`. */
@@ -51,17 +43,11 @@ export function hidden(context: Context, error: unknown): boolean {
     error.code !== "ERR_CLIENT_CLOSED";
 }
 
-/** Whether a value is a promise, or acts as one. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value &&
-    typeof value.then === "function";
-}
-
 /**
  * Makes a value of the data block that was just read.
  *
  * @returns The value, or a promise of it.
- * @throws What the serde throws.
+ * @throws {MemcacheSerdeError} If the serde cannot read it.
  */
 export function readValue(
   context: Context,
@@ -70,43 +56,22 @@ export function readValue(
   text: ReadText,
 ): unknown {
   const { data, dataStart, dataEnd, flags } = reply;
-  const view = context.viewSerde;
-  if (view !== undefined && !reply.owned) {
-    return view[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
-  }
-  return context.serde.deserialize(
-    key,
-    reply.owned
-      ? data.subarray(dataStart, dataEnd)
-      : data.slice(dataStart, dataEnd),
-    flags,
-  );
+  return reply.owned
+    ? context.serde.deserialize(key, data.subarray(dataStart, dataEnd), flags)
+    : context.serde[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
 }
 
-/** Makes the error of a value that its serde could not read or store. */
+/** Adds to a serde's error which command it was for. */
 export function serdeError(
   error: unknown,
   command: string,
   key: string,
   request?: Request,
-): MemcacheError {
-  if (error instanceof MemcacheError) {
-    error.command ??= command;
-    error.key ??= key;
-    if (request?.server !== undefined) error.server ??= request.server;
-    error.sent ??= request?.sent ?? false;
-    return error;
-  }
-  const verb = request === undefined ? "store" : "read";
-  const why = error instanceof Error ? `: ${error.message}` : "";
-  return new MemcacheSerdeError(
-    `Cannot ${verb} value: its serde failed${why}`,
-    {
-      cause: error,
-      command,
-      key,
-      server: request?.server,
-      sent: request?.sent ?? false,
-    },
-  );
+): unknown {
+  if (!(error instanceof MemcacheError)) return error;
+  error.command ??= command;
+  error.key ??= key;
+  if (request?.server !== undefined) error.server ??= request.server;
+  error.sent ??= request?.sent ?? false;
+  return error;
 }

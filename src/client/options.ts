@@ -11,12 +11,13 @@ import { readTlsOptions } from "../conn/tls.ts";
 import type { ConnectionOptions } from "../connection/connection.ts";
 import type { Request } from "../connection/request.ts";
 import { type MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
+import { viewSerde } from "../serde/guard.ts";
 import { jsonSerde } from "../serde/json.ts";
 import type { Serde } from "../serde/serde.ts";
 import type { TlsOptions } from "../types.ts";
 import { keyFault } from "../wire/key.ts";
 import { describe } from "../wire/numbers.ts";
-import { type Context, observe, viewOf } from "./context.ts";
+import { type Context, observe } from "./context.ts";
 import { FetchRequest } from "./requests/fetch.ts";
 import { JoinedRequest } from "./requests/line.ts";
 
@@ -201,18 +202,6 @@ function readTls(
   return readTlsOptions(wanted === true ? {} : wanted);
 }
 
-function readSerde(serde: Serde | undefined): Serde {
-  if (serde === undefined) return jsonSerde;
-  if (
-    typeof serde !== "object" || serde === null ||
-    typeof serde.serialize !== "function" ||
-    typeof serde.deserialize !== "function"
-  ) {
-    return refuse("serde", serde, "an object with serialize and deserialize");
-  }
-  return serde;
-}
-
 function readPrefix(prefix: unknown, unicode: boolean): string {
   if (prefix === undefined || prefix === "") return "";
   if (typeof prefix !== "string") return refuse("keyPrefix", prefix, "text");
@@ -247,7 +236,6 @@ export function readOptions(
     return refuse("options", options, "an object");
   }
   const address = parseServer(server);
-  const serde = readSerde(options.serde);
   const allowUnicodeKeys = readBoolean(
     "allowUnicodeKeys",
     options.allowUnicodeKeys,
@@ -255,8 +243,7 @@ export function readOptions(
   );
   const timeout = readTimeout(options.timeout, 1000);
   const context: Context = Object.freeze({
-    serde,
-    viewSerde: viewOf(serde),
+    serde: viewSerde(options.serde ?? jsonSerde),
     timeout,
     keyPrefix: readPrefix(options.keyPrefix, allowUnicodeKeys),
     allowUnicodeKeys,

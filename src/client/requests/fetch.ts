@@ -13,6 +13,7 @@ import {
   Request,
 } from "../../connection/request.ts";
 import type { Item } from "../../types.ts";
+import { isThenable } from "../../serde/guard.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { sameKey } from "../../wire/key.ts";
 import type { Output } from "../../wire/output.ts";
@@ -20,7 +21,6 @@ import { EN, END, HD, VA, VALUE } from "../../wire/reply.ts";
 import {
   type Context,
   hidden,
-  isThenable,
   observe,
   readValue,
   serdeError,

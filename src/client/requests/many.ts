@@ -8,11 +8,11 @@ import { LINE_KEYS } from "../../connection/link.ts";
 import type { ReadText, Request } from "../../connection/request.ts";
 import { MemcacheError, rebound } from "../../errors.ts";
 import type { CommandOptions } from "../../types.ts";
+import { isThenable } from "../../serde/guard.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import {
   type Context,
   hidden,
-  isThenable,
   observe,
   readValue,
   serdeError,
