@@ -57,11 +57,19 @@ export const TRANSPORTS: readonly Transport[] = [
 
 /** Options of {@linkcode startMemcached}. */
 export interface MemcachedOptions {
-  /** How the server is reached. @default {"tcp"} */
+  /**
+   * How the server is reached.
+   *
+   * @default {"tcp"}
+   */
   transport?: Transport;
   /** More arguments for memcached, such as `["-I", "2m"]`. */
   args?: readonly string[];
-  /** The certificate that a TLS server shows, PEM. @default {one for localhost} */
+  /**
+   * The certificate that a TLS server shows, PEM.
+   *
+   * @default {one for localhost}
+   */
   cert?: string;
   /** The key of `cert`, PEM. */
   key?: string;

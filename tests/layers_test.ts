@@ -1,0 +1,236 @@
+/**
+ * Who may import whom: the layers of the design, read from the imports.
+ *
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { test } from "./_runtime.ts";
+
+/**
+ * The parts of src and what each may import besides itself: whole parts, or
+ * single files of a part. `mod.ts` is the part "mod".
+ */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  types: [],
+  wire: ["errors", "types"],
+  conn: ["errors", "types"],
+  connection: ["errors", "types", "wire", "conn/conn.ts"],
+  pool: ["errors", "types", "connection", "conn/conn.ts"],
+  serde: ["errors", "types"],
+  client: ["errors", "types", "wire", "conn", "connection", "pool", "serde"],
+  cluster: ["errors", "types", "client", "conn/address.ts"],
+  retry: ["errors", "types", "client/commands.ts"],
+  strict: ["errors", "types", "client/commands.ts"],
+  cache: ["errors", "types", "client/commands.ts"],
+  testing: ["errors", "types", "wire"],
+  cli: ["mod", "testing"],
+  mod: [
+    ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
+    ...["client", "cluster", "retry", "strict", "cache"],
+  ],
+};
+
+/** The files that may name a runtime or its sockets, and the parts exempt. */
+const ADAPTERS: readonly string[] = [
+  "conn/deno.ts",
+  "conn/bun.ts",
+  "conn/node.ts",
+];
+const EXEMPT: readonly string[] = ["testing", "cli"];
+const RUNTIME_MODULES = /^node:(?:net|tls|buffer|process)$/;
+const RUNTIME_NAMES =
+  /(?<![\w$.])(?:globalThis\s*\??\.\s*)?(?:Deno|Bun|Buffer|process)\b(?!\s*\??:)/g;
+
+const MAX_LINES = 500;
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+  readonly imports: readonly string[];
+}
+
+const ROOT = `${import.meta.dirname}/..`;
+const sources = await readSources();
+
+test("src imports by the layers of the design", () => {
+  const faults = sources.flatMap(({ path, imports }) =>
+    imports.filter((to) => !to.startsWith("node:") && !mayImport(path, to))
+      .map((to) => `${path} imports ${to}`)
+  );
+  assertEquals(faults, []);
+});
+
+test("src imports files that exist and nothing from outside", () => {
+  const known = new Set(sources.map(({ path }) => path));
+  const faults = sources.flatMap(({ path, imports }) =>
+    imports.filter((to) => !to.startsWith("node:") && !known.has(to))
+      .map((to) => `${path} imports ${to}`)
+  );
+  assertEquals(faults, []);
+});
+
+test("src has no import cycle", () => {
+  assertEquals(findCycle(sources), undefined);
+});
+
+test("src names a runtime only in its adapters", () => {
+  const faults = sources
+    .filter(({ path }) =>
+      !ADAPTERS.includes(path) && !EXEMPT.includes(partOf(path))
+    )
+    .flatMap(({ path, text, imports }) =>
+      [
+        ...imports.filter((to) => RUNTIME_MODULES.test(to)),
+        ...withoutProse(text).match(RUNTIME_NAMES) ?? [],
+      ].map((name) => `${path} names ${name}`)
+    );
+  assertEquals(faults, []);
+});
+
+test("src has no file of more than 500 lines", () => {
+  const faults = sources
+    .map(({ path, text }) => `${path}: ${text.split("\n").length - 1}`)
+    .filter((line) => Number(line.split(": ")[1]) > MAX_LINES);
+  assertEquals(faults, []);
+});
+
+const CASES: readonly [from: string, to: string, allowed: boolean][] = [
+  ["wire/decoder.ts", "wire/reply.ts", true],
+  ["wire/decoder.ts", "errors.ts", true],
+  ["wire/decoder.ts", "conn/conn.ts", false],
+  ["connection/link.ts", "conn/conn.ts", true],
+  ["connection/link.ts", "conn/dial.ts", false],
+  ["errors.ts", "types.ts", false],
+  ["strict.ts", "client/commands.ts", true],
+  ["strict.ts", "client/client.ts", false],
+  ["cli/main.ts", "../mod.ts", true],
+  ["../mod.ts", "cli/main.ts", false],
+  ["unheard_of.ts", "errors.ts", false],
+];
+
+test("mayImport() follows the table", () => {
+  for (const [from, to, allowed] of CASES) {
+    assertEquals(mayImport(from, to), allowed, `${from} -> ${to}`);
+  }
+});
+
+test("importsOf() and withoutProse() read code, not comments", () => {
+  const text = [
+    '/** `import { a } from "./doc.ts";` and Deno. */',
+    'import { b } from "./b.ts"; // process',
+    'import {\n  c,\n  type C,\n} from "../c.ts";',
+    'export * from "./d.ts";',
+    'import "./e.ts";',
+    'type F = import("./f.ts").F;',
+    'const g = await import("./g.ts");',
+    '// import("./h.ts")',
+    'const i = "Deno" in globalThis && "from \\"x\\"";',
+    "const j = globalThis.Bun, k = { process: 1 }, l = new Buffer();",
+  ].join("\n");
+  assertEquals(
+    importsOf("wire/a.ts", text),
+    ["b", "d", "e", "f", "g"].map((name) => `wire/${name}.ts`).concat("c.ts")
+      .sort(),
+  );
+  assertEquals(withoutProse(text).match(RUNTIME_NAMES), [
+    "globalThis.Bun",
+    "Buffer",
+  ]);
+});
+
+test("findCycle() finds the files of a cycle", () => {
+  const graph = (edges: Record<string, string[]>): Source[] =>
+    Object.entries(edges).map(([path, imports]) => ({
+      path,
+      imports,
+      text: "",
+    }));
+  assertEquals(findCycle(graph({ a: ["b", "c"], b: ["c"], c: [] })), undefined);
+  assertEquals(findCycle(graph({ a: ["b"], b: ["c"], c: ["b"] })), [
+    "b",
+    "c",
+    "b",
+  ]);
+});
+
+function mayImport(from: string, to: string): boolean {
+  const part = partOf(from);
+  const target = partOf(to);
+  const allowed = LAYERS[part];
+  return allowed !== undefined &&
+    (part === target || allowed.includes(target) || allowed.includes(to));
+}
+
+/** The first folder of a path in src, or the name of a file beside the folders. */
+function partOf(path: string): string {
+  return path.replace(/^\.\.\//, "").replace(/\/.*|\.ts$/, "");
+}
+
+/** The modules that a file imports, types included, as paths in src. */
+function importsOf(path: string, text: string): string[] {
+  const code = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
+  const found = [
+    ...code.matchAll(/^(?:import|export)\b[^;"'()]*?\bfrom\s*"([^"]+)"/gm),
+    ...code.matchAll(/^import\s*"([^"]+)"/gm),
+    ...code.matchAll(/\bimport\(\s*"([^"]+)"/g),
+  ].map(([, specifier]) => specifier);
+  const base = new URL(path, "file:///root/src/");
+  return [...new Set(found)].map((specifier) => {
+    if (!specifier.startsWith(".")) return specifier;
+    const { pathname } = new URL(specifier, base);
+    return pathname.replace(/^\/root\/(?!src\/)/, "../").replace(
+      "/root/src/",
+      "",
+    );
+  }).sort();
+}
+
+/** The code without comments and texts. */
+function withoutProse(text: string): string {
+  return text.replace(
+    /\/\*[\s\S]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/g,
+    "",
+  );
+}
+
+function findCycle(graph: readonly Source[]): string[] | undefined {
+  const edges = new Map(graph.map(({ path, imports }) => [path, imports]));
+  const done = new Set<string>();
+  const visit = (path: string, above: string[]): string[] | undefined => {
+    if (above.includes(path)) {
+      return [...above.slice(above.indexOf(path)), path];
+    }
+    if (done.has(path)) return undefined;
+    for (const to of edges.get(path) ?? []) {
+      const cycle = visit(to, [...above, path]);
+      if (cycle !== undefined) return cycle;
+    }
+    done.add(path);
+    return undefined;
+  };
+  for (const { path } of graph) {
+    const cycle = visit(path, []);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}
+
+async function readSources(): Promise<Source[]> {
+  const paths = ["../mod.ts"];
+  const read = async (folder: string): Promise<void> => {
+    for await (
+      const { name, isDirectory } of Deno.readDir(`${ROOT}/src/${folder}`)
+    ) {
+      if (isDirectory) await read(`${folder}${name}/`);
+      else if (name.endsWith(".ts")) paths.push(`${folder}${name}`);
+    }
+  };
+  await read("");
+  return await Promise.all(
+    paths.sort().map(async (path) => {
+      const text = await Deno.readTextFile(`${ROOT}/src/${path}`);
+      return { path, text, imports: importsOf(path, text) };
+    }),
+  );
+}
