@@ -110,7 +110,6 @@ test(
       await Deno.writeTextFile(`${dir}/program.ts`, program.join("\n"));
       const { out } = await deno([
         "run",
-        "--check",
         "--no-prompt",
         "--no-lock",
         "program.ts",

@@ -63,7 +63,7 @@ async function testOnDeno(): Promise<void> {
   const ran = new Set<string>();
   for (
     const [, path] of output.matchAll(
-      /^running [1-9]\d* tests? from \.\/(\S+?)(?:\$.*)?$/gm,
+      /^running [1-9]\d* tests? from \.\/(\S+?)(?:[#$].*)?$/gm,
     )
   ) {
     ran.add(path);
@@ -168,23 +168,31 @@ async function typeCheckConsumer(): Promise<void> {
   );
 }
 
+async function run(): Promise<void> {
+  for (const name of ["check", "lint", "doc", "publish:dry", "demo"]) {
+    await task(name);
+  }
+  await testOnDeno();
+  const files = await listTests("bun");
+  await Deno.remove(`${OUT}/tests`, { recursive: true }).catch(() => {});
+  const bundled = await step(
+    "bundles of the tests",
+    () => bundleTests(files, `${OUT}/tests`, true),
+  );
+  const installed = await install();
+  if (installed) await typeCheckConsumer();
+  for (const target of TARGETS.filter((target) => target !== "deno")) {
+    if (installed && bundled.code === 0) await testOn(target, files);
+    else failures.push(`${target} (not run)`);
+  }
+}
+
 Deno.chdir(`${import.meta.dirname}/..`);
-for (const name of ["check", "lint", "doc", "publish:dry", "demo"]) {
-  await task(name);
-}
-await testOnDeno();
-const files = await listTests("bun");
-await Deno.remove(`${OUT}/tests`, { recursive: true }).catch(() => {});
-const bundled = await step(
-  "bundles of the tests",
-  () => bundleTests(files, `${OUT}/tests`, true),
-);
-const installed = await install();
-if (installed) await typeCheckConsumer();
-for (const target of TARGETS.filter((target) => target !== "deno")) {
-  if (installed && bundled.code === 0) await testOn(target, files);
-  else failures.push(`${target} (not run)`);
-}
+// The last line must come, whatever happens before it.
+await run().catch((error) => {
+  console.log(error);
+  failures.push(`tools/ci.ts: ${error}`);
+});
 if (failures.length > 0) console.log(`\nFailed:\n${failures.join("\n")}`);
 console.log(`\n${passed} passed, ${failures.length} failed`);
 Deno.exit(failures.length > 0 ? 1 : 0);

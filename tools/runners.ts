@@ -113,8 +113,9 @@ export async function bundleTests(
   );
   const entries = Object.keys(exports).map((entry) => name + entry.slice(1));
   const outcome = await execute(Deno.execPath(), [
-    ...["bundle", "--quiet", "--outdir", out],
-    ...(external ? entries.flatMap((entry) => ["--external", entry]) : []),
+    ...["bundle", "--quiet"],
+    ...(external ? entries.map((entry) => `--external=${entry}`) : []),
+    `--outdir=${out}`,
     // One file at the top keeps the folders: they are laid out from the
     // deepest folder that all the files share.
     ...["tests/_runtime.ts", ...files],
