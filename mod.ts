@@ -25,16 +25,18 @@ export { BaseClient } from "./src/client/base_client.ts";
 export type { ClientOptions } from "./src/client/options.ts";
 export type {
   CountOptions,
-  FlushOptions,
   GetOptions,
   KeyCommands,
   NoreplyOptions,
-  RawOptions,
-  ServerCommands,
-  ShutdownOptions,
   StoreOptions,
   Versioned,
 } from "./src/client/commands.ts";
+export type {
+  FlushOptions,
+  RawOptions,
+  ServerCommands,
+  ShutdownOptions,
+} from "./src/client/server_commands.ts";
 export { murmur3Keys, sha256Keys } from "./src/client/key_encoders.ts";
 
 export { StrictClient } from "./src/strict.ts";

@@ -73,6 +73,9 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Reads a value.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param options The default, a timeout, a signal.
+   * @returns The value, or the default.
    * @throws {MemcacheNoValueError} On a miss without a default.
    */
   async get<T = unknown>(
@@ -87,6 +90,9 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Reads an item.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param options A timeout, a signal.
+   * @returns The item.
    * @throws {MemcacheNoValueError} On a miss.
    */
   async getItem<T = unknown>(
@@ -107,6 +113,9 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Reads a value and its version.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param options A timeout, a signal.
+   * @returns Value and CAS unique.
    * @throws {MemcacheNoValueError} On a miss.
    */
   async gets<T = unknown>(
@@ -127,6 +136,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Reads a value and touches it.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param ttl The lifetime from now on, in seconds or as a `Date`.
+   * @param options The default, a timeout, a signal.
+   * @returns The value, or the default.
    * @throws {MemcacheNoValueError} On a miss without a default.
    */
   async gat<T = unknown>(
@@ -142,6 +155,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Reads a value and its version, and touches it.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param ttl The lifetime from now on, in seconds or as a `Date`.
+   * @param options A timeout, a signal.
+   * @returns Value and CAS unique.
    * @throws {MemcacheNoValueError} On a miss.
    */
   async gats<T = unknown>(
@@ -160,6 +177,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Stores a value.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param value What the wrapped client's serde can store.
+   * @param options Lifetime, flags, noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotStoredError} If a proxy refuses it.
    */
   async set(key: Key, value: unknown, options?: StoreOptions): Promise<true> {
@@ -169,6 +190,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Stores a value where there is none.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param value What the wrapped client's serde can store.
+   * @param options Lifetime, flags, noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotStoredError} If there is one.
    */
   async add(key: Key, value: unknown, options?: StoreOptions): Promise<true> {
@@ -178,6 +203,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Stores a value where there is one.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param value What the wrapped client's serde can store.
+   * @param options Lifetime, flags, noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotStoredError} If there is none.
    */
   async replace(
@@ -195,6 +224,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Adds bytes behind a value.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param value What the wrapped client's serde can store.
+   * @param options Noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotStoredError} If there is none, or no room.
    */
   async append(
@@ -212,6 +245,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Adds bytes before a value.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param value What the wrapped client's serde can store.
+   * @param options Noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotStoredError} If there is none, or no room.
    */
   async prepend(
@@ -229,6 +266,11 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Stores a value if the item has not changed.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param value What the wrapped client's serde can store.
+   * @param cas The CAS unique, 0 to 2^64 - 1; text in decimal digits.
+   * @param options Lifetime, flags, noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheCasError} If it has.
    * @throws {MemcacheNotFoundError} If it is gone.
    */
@@ -250,6 +292,9 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Stores many values.
    *
+   * @param entries Pairs of key and value, or a plain object.
+   * @param options Lifetime and flags of all, noreply, a timeout, a signal.
+   * @returns An empty array.
    * @throws {MemcacheNotStoredError} If one was refused; `failedKeys` has them.
    */
   async setMany(
@@ -269,6 +314,9 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Deletes an item.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param options Noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotFoundError} If there is none.
    */
   async delete(key: Key, options?: NoreplyOptions): Promise<true> {
@@ -284,6 +332,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Adds to a counter.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param delta 0 to 2^64 - 1; its type is the type of the result. Default 1.
+   * @param options A value to begin with, noreply, a timeout, a signal.
+   * @returns The new value; `undefined` with `noreply`.
    * @throws {MemcacheNotFoundError} If there is none, and no `initial`.
    */
   async incr<D extends number | bigint = number>(
@@ -299,6 +351,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Takes from a counter.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param delta 0 to 2^64 - 1; its type is the type of the result. Default 1.
+   * @param options A value to begin with, noreply, a timeout, a signal.
+   * @returns The new value; `undefined` with `noreply`.
    * @throws {MemcacheNotFoundError} If there is none, and no `initial`.
    */
   async decr<D extends number | bigint = number>(
@@ -314,6 +370,10 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /**
    * Sets a new lifetime.
    *
+   * @param key 1 to 250 bytes, prefix included.
+   * @param ttl The lifetime from now on, in seconds or as a `Date`.
+   * @param options Noreply, a timeout, a signal.
+   * @returns `true`.
    * @throws {MemcacheNotFoundError} If there is no such item.
    */
   async touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<true> {

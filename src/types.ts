@@ -57,10 +57,18 @@ export interface TlsOptions {
   cert?: string;
   /** The private key of `cert`, PEM. */
   key?: string;
-  /** The name the server's certificate must carry. @default {the host} */
+  /**
+   * The name the server's certificate must carry.
+   *
+   * @default {the host}
+   */
   serverName?: string;
   /** Protocols to offer by ALPN, in order of preference. */
   alpnProtocols?: readonly string[];
-  /** Accepts any certificate. For tests only. @default {false} */
+  /**
+   * Accepts any certificate. For tests only.
+   *
+   * @default {false}
+   */
   insecureSkipVerify?: boolean;
 }

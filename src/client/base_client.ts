@@ -77,6 +77,22 @@ interface StoreHead {
 /**
  * What {@linkcode Client} and its kin have in common: every command on keys.
  * Not to be made directly.
+ *
+ * @example A function for every kind of client
+ * ```ts
+ * import { type BaseClient, Client } from "@x/memcache";
+ * import { MemcachedServer } from "@x/memcache/testing";
+ *
+ * async function visit(client: BaseClient, page: string): Promise<void> {
+ *   await client.incr(`visits:${page}`, 1, { initial: 1 });
+ * }
+ *
+ * const server = await MemcachedServer.start();
+ * const client = new Client(server.address);
+ * await visit(client, "home");
+ * await client.close();
+ * await server.close();
+ * ```
  */
 export class BaseClient implements KeyCommands {
   readonly #context: Context;

@@ -20,7 +20,7 @@ import type {
   RawOptions,
   ServerCommands,
   ShutdownOptions,
-} from "./commands.ts";
+} from "./server_commands.ts";
 import type { Executor } from "./executor.ts";
 import { type ClientOptions, readOptions } from "./options.ts";
 import { ServerAdmin } from "./server_admin.ts";

@@ -1,21 +1,19 @@
 /**
- * The commands that every client has: their names, arguments and meanings.
+ * The commands on keys that every client has: their names, arguments and
+ * meanings.
  *
  * @module
  */
 
 import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
-import type {
-  Stats,
-  StatsConns,
-  StatsItems,
-  StatsSizes,
-  StatsSlabs,
-} from "../wire/stats.ts";
 
 /** Options of `get` and `gat`. */
 export interface GetOptions<T = unknown> extends CommandOptions {
-  /** What a miss resolves to. @default {undefined} */
+  /**
+   * What a miss resolves to.
+   *
+   * @default {undefined}
+   */
   default?: T;
 }
 
@@ -33,9 +31,16 @@ export interface NoreplyOptions extends CommandOptions {
 
 /** Options of stores. */
 export interface StoreOptions extends NoreplyOptions {
-  /** Lifetime of the item. @default {0} */
+  /**
+   * Lifetime of the item.
+   *
+   * @default {0}
+   */
   ttl?: Ttl;
-  /** The number stored beside the value, 0 to 2^32 - 1; overrides the serde's. */
+  /**
+   * The number stored beside the value, 0 to 2^32 - 1; overrides the serde's,
+   * which is used if absent.
+   */
   flags?: number;
 }
 
@@ -44,29 +49,15 @@ export interface CountOptions extends NoreplyOptions {
   /**
    * Creates a missing counter with this value, to which the delta is not
    * applied: 0 to 2^64 - 1, a safe integer if given as a number. It needs a
-   * reply.
+   * reply. If absent, a missing counter stays missing.
    */
   initial?: number | bigint;
-  /** Lifetime of a counter that is created. @default {0} */
+  /**
+   * Lifetime of a counter that is created.
+   *
+   * @default {0}
+   */
   ttl?: Ttl;
-}
-
-/** Options of `flushAll`. */
-export interface FlushOptions extends NoreplyOptions {
-  /** Seconds to wait before the items are invalid, from 0 on. @default {0} */
-  delay?: number;
-}
-
-/** Options of `rawCommand`. */
-export interface RawOptions extends CommandOptions {
-  /** What ends the reply. @default {"\r\n"} */
-  endToken?: string;
-}
-
-/** Options of `shutdown`. */
-export interface ShutdownOptions extends CommandOptions {
-  /** Lets the server finish what is running first. @default {false} */
-  graceful?: boolean;
 }
 
 /** A value with the version of its item. */
@@ -389,90 +380,4 @@ export interface KeyCommands {
    * commands do (`code` is `"ERR_CLIENT_CLOSED"`). Closing twice is fine.
    */
   close(): Promise<void>;
-}
-
-/** Commands for one server itself, rather than for its items. */
-export interface ServerCommands {
-  /**
-   * Reads statistics, typed: numbers, booleans, `bigint` past 2^53, else text.
-   *
-   * Source: protocol.txt, "Statistics".
-   *
-   * @param args What to ask for, such as `"settings"`; none for the general
-   * ones. `"reset"`, `"sizes_enable"` and `"detail on"` resolve to `{}`.
-   * @returns A plain object with memcached's own names.
-   */
-  stats(...args: string[]): Promise<Stats>;
-  /** Reads the server's settings (`stats settings`). */
-  statsSettings(): Promise<Stats>;
-  /** Reads the statistics of items by slab class (`stats items`). */
-  statsItems(): Promise<StatsItems>;
-  /** Reads the statistics of slab classes (`stats slabs`). */
-  statsSlabs(): Promise<StatsSlabs>;
-  /**
-   * Reads how many items there are of each size (`stats sizes`); empty where
-   * the server does not track sizes.
-   */
-  statsSizes(): Promise<StatsSizes>;
-  /** Reads the server's connections by descriptor (`stats conns`). */
-  statsConns(): Promise<StatsConns>;
-  /**
-   * Reads the server's version.
-   *
-   * @param options A timeout, a signal.
-   * @returns Text such as `"1.6.18"`.
-   */
-  version(options?: CommandOptions): Promise<string>;
-  /**
-   * Makes all items invalid, at once or later.
-   *
-   * Source: protocol.txt, "flush_all".
-   *
-   * @param options The delay in seconds, noreply, a timeout, a signal.
-   * @returns `true`.
-   */
-  flushAll(options?: FlushOptions): Promise<boolean>;
-  /**
-   * Sets how much the server logs.
-   *
-   * @param level 0 to 2^32 - 1.
-   * @param options A timeout, a signal.
-   * @returns `true`.
-   */
-  verbosity(level: number, options?: CommandOptions): Promise<boolean>;
-  /**
-   * Sets how much memory the server uses for items.
-   *
-   * @param megabytes 0 to 2^32 - 1.
-   * @param options A timeout, a signal.
-   * @returns `true`.
-   */
-  cacheMemlimit(megabytes: number, options?: CommandOptions): Promise<boolean>;
-  /**
-   * Sends a line as it is, and reads up to a token.
-   *
-   * A string is one line: empty, or with CR or LF in it, it is refused. Bytes
-   * are sent as they are. CRLF is added to both.
-   *
-   * @param command The line.
-   * @param options The token that ends the reply, a timeout, a signal.
-   * @returns The reply without the token.
-   * @throws {MemcacheClientError} If the reply begins with an error line.
-   */
-  rawCommand(
-    command: string | Uint8Array,
-    options?: RawOptions,
-  ): Promise<Uint8Array>;
-  /**
-   * Says goodbye: what is pending is answered, then the server closes the
-   * connection. The client stays usable.
-   */
-  quit(): Promise<void>;
-  /**
-   * Stops the server, if it was started with `-A`.
-   *
-   * @param options Whether to wait for what is running.
-   * @throws {MemcacheUnknownCommandError} If the server was started without.
-   */
-  shutdown(options?: ShutdownOptions): Promise<void>;
 }

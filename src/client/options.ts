@@ -29,59 +29,99 @@ const MAX_AUTH_BYTES = 16_384;
 
 /** Options of a {@linkcode Client}. Every one may be left out. */
 export interface ClientOptions {
-  /** Between values and bytes. @default {jsonSerde} */
+  /**
+   * Between values and bytes.
+   *
+   * @default {jsonSerde}
+   */
   serde?: Serde;
-  /** Milliseconds for a connect, 0 for none, to 2^31 - 1. @default {1000} */
+  /**
+   * Milliseconds for a connect, 0 for none, to 2^31 - 1.
+   *
+   * @default {1000}
+   */
   connectTimeout?: number;
   /**
    * Milliseconds for a command, from the call to the end of its reply, 0 for
-   * none, to 2^31 - 1. @default {1000}
+   * none, to 2^31 - 1.
+   *
+   * @default {1000}
    */
   timeout?: number;
-  /** TCP_NODELAY: small packets leave at once. @default {true} */
+  /**
+   * TCP_NODELAY: small packets leave at once.
+   *
+   * @default {true}
+   */
   noDelay?: boolean;
   /**
    * TCP keep-alive: off, on, or with seconds. What a runtime cannot set is
    * written at its adapter: `dialDeno`, `dialNode`, `dialBun`.
+   *
    * @default {false}
    */
   keepAlive?: boolean | KeepAliveOptions;
-  /** Put before every key, and left out of every result. @default {""} */
+  /**
+   * Put before every key, and left out of every result.
+   *
+   * @default {""}
+   */
   keyPrefix?: string;
-  /** Allows keys that are not ASCII; they go as UTF-8. @default {false} */
+  /**
+   * Allows keys that are not ASCII; they go as UTF-8.
+   *
+   * @default {false}
+   */
   allowUnicodeKeys?: boolean;
   /** Makes a legal key of one that is illegal as it stands. */
   keyEncoder?: (key: string) => string;
   /**
    * Sends stores, deletes and touches without asking for a reply; cas, incr
-   * and decr excepted. @default {false}
+   * and decr excepted.
+   *
+   * @default {false}
    */
   defaultNoreply?: boolean;
   /**
    * Reads that fail answer as misses; the errors go to `onError`. Illegal
-   * input, aborts and a closed client still reject. @default {false}
+   * input, aborts and a closed client still reject.
+   *
+   * @default {false}
    */
   errorsAsMisses?: boolean;
-  /** TLS, with the system's authorities or as given. @default {false} */
+  /**
+   * TLS, with the system's authorities or as given.
+   *
+   * @default {false}
+   */
   tls?: boolean | TlsOptions;
   /** ASCII authentication (memcached `-Y`). */
   auth?: { username: string; password: string };
   /**
    * `"auto"`: meta where the server answers `mn`, else classic. `"classic"`:
    * never asks, for proxies. `"meta"`: insists. The results are the same.
+   *
    * @default {"auto"}
    */
   protocol?: "auto" | "classic" | "meta";
-  /** Opens connections in place of the runtime's own way. @default {dial} */
+  /**
+   * Opens connections in place of the runtime's own way.
+   *
+   * @default {dial}
+   */
   dial?: Dial;
   /**
    * Commands that may wait on one connection, from 1 on; more are refused at
-   * once with a {@linkcode MemcacheOverloadError}. @default {131072}
+   * once with a {@linkcode MemcacheOverloadError}.
+   *
+   * @default {131072}
    */
   maxPending?: number;
   /**
    * Largest value to accept from the server, in bytes, from 1 on: a larger one
-   * drops the connection. @default {134217728}
+   * drops the connection.
+   *
+   * @default {134217728}
    */
   maxValueSize?: number;
   /**

@@ -26,7 +26,7 @@ import type {
   RawOptions,
   ServerCommands,
   ShutdownOptions,
-} from "./commands.ts";
+} from "./server_commands.ts";
 import { type Context, observe } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
 import { EndingRequest, RawRequest, StatsRequest } from "./requests/admin.ts";

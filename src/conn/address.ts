@@ -29,9 +29,17 @@ export type ServerSpec =
   | {
     /** Name or address; IPv6 with or without brackets. */
     readonly host: string;
-    /** 1 to 65535. @default {11211} */
+    /**
+     * 1 to 65535.
+     *
+     * @default {11211}
+     */
     readonly port?: number;
-    /** Share of keys on weighted rings, above 0. @default {1} */
+    /**
+     * Share of keys on weighted rings, above 0.
+     *
+     * @default {1}
+     */
     readonly weight?: number;
     /** TLS for this server, in place of the client's own setting. */
     readonly tls?: boolean | TlsOptions;
@@ -39,7 +47,11 @@ export type ServerSpec =
   | {
     /** Path of a unix domain socket. */
     readonly path: string;
-    /** Share of keys on weighted rings, above 0. @default {1} */
+    /**
+     * Share of keys on weighted rings, above 0.
+     *
+     * @default {1}
+     */
     readonly weight?: number;
   };
 

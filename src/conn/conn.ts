@@ -40,45 +40,64 @@ export type ServerAddress =
     readonly weight: number;
   };
 
-/** TCP keep-alive, in seconds and probes. */
+/** TCP keep-alive, in seconds and probes. What is absent is the system's. */
 export interface KeepAliveOptions {
-  /** Seconds without traffic before the first probe. */
+  /** Seconds without traffic before the first probe; the system's if absent. */
   idle?: number;
-  /** Seconds between probes. */
+  /** Seconds between probes; the system's if absent. */
   interval?: number;
-  /** Unanswered probes before the connection counts as lost. */
+  /**
+   * Number of unanswered probes before the connection counts as lost; the
+   * system's if absent.
+   */
   count?: number;
 }
 
 /** What a transport tells its user. Calls never overlap. */
 export interface ConnEvents {
   /**
-   * Bytes have arrived. The view is valid during the call only: the memory
-   * behind it is reused, unless it is the one that `target` gave.
+   * Takes bytes that have arrived. The view is valid during the call only: the
+   * memory behind it is reused, unless it is the one that `target` gave.
+   *
+   * @param bytes At least one byte.
    */
   data(bytes: Uint8Array): void;
-  /** The bytes that the last `write` kept are with the system: write again. */
+  /**
+   * Called when the bytes that the last `write` kept are with the system: there
+   * may be another write.
+   */
   drain(): void;
   /**
-   * The connection has ended: by the other side (no error), or by a failure.
-   * Called at most once, and nothing is called after it.
+   * Called when the connection has ended, at most once; nothing is called
+   * after it.
+   *
+   * @param error What it failed with; absent when the other side ended it.
    */
   end(error?: unknown): void;
   /**
-   * Memory that the next bytes may be read into, when a large value is being
-   * read; `undefined`: the transport's own buffer. Transports may ignore it.
+   * Offers memory to read the next bytes into, while a large value is being
+   * read. Transports may ignore it.
+   *
+   * @returns The memory; `undefined` for the transport's own buffer.
    */
   target(): Uint8Array | undefined;
 }
 
 /** An open connection as a stream of bytes. */
 export interface Conn {
-  /** Starts the delivery of events. Called once, before anything else. */
+  /**
+   * Starts the delivery of events. Called once, before anything else.
+   *
+   * @param events Whom to tell.
+   */
   start(events: ConnEvents): void;
   /**
-   * Sends bytes. `true`: all are taken, and the memory may be reused. `false`:
-   * the connection keeps the memory until `drain` is called, and nothing may
-   * be written before that. After the end it does nothing and returns `true`.
+   * Sends bytes. After the end it does nothing and returns `true`.
+   *
+   * @param bytes What to send, whole.
+   * @returns `true`: all are taken, and the memory may be reused. `false`: the
+   * connection keeps the memory until `drain` is called, and nothing may be
+   * written before that.
    */
   write(bytes: Uint8Array): boolean;
   /** Keeps the process alive while the connection is open. */
@@ -90,6 +109,11 @@ export interface Conn {
   /**
    * Reads UTF-8 into a string in the fastest way that the runtime has, with
    * U+FFFD for what is no UTF-8. Optional: `TextDecoder` is used without it.
+   *
+   * @param bytes Where the text is.
+   * @param start Index of its first byte.
+   * @param end Index behind its last byte.
+   * @returns The text.
    */
   text?(bytes: Uint8Array, start: number, end: number): string;
 }

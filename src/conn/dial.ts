@@ -7,7 +7,7 @@
  */
 
 import { MemcacheConnectionError } from "../errors.ts";
-import type { Dial } from "./conn.ts";
+import type { Conn, Dial } from "./conn.ts";
 
 function has(runtime: "Bun" | "Deno"): boolean {
   const api = (globalThis as { [name: string]: unknown })[runtime];
@@ -44,7 +44,10 @@ function need(runtime: "Bun" | "Deno"): void {
  * @throws {MemcacheConnectionError} The runtime is not Deno. Else the
  * runtime's own error, or the reason of `options.signal`.
  */
-export const dialDeno: Dial = async (address, options) => {
+export const dialDeno: Dial = async (
+  address,
+  options,
+): Promise<Conn> => {
   need("Deno");
   return (await import("./deno.ts")).dialDeno(address, options);
 };
@@ -68,7 +71,10 @@ export const dialDeno: Dial = async (address, options) => {
  * @throws {MemcacheConnectionError} The runtime is not Bun. Else the
  * runtime's own error, or the reason of `options.signal`.
  */
-export const dialBun: Dial = async (address, options) => {
+export const dialBun: Dial = async (
+  address,
+  options,
+): Promise<Conn> => {
   need("Bun");
   return (await import("./bun.ts")).dialBun(address, options);
 };
@@ -92,7 +98,10 @@ export const dialBun: Dial = async (address, options) => {
  * @returns The connection, once bytes can be sent.
  * @throws The runtime's own error, or the reason of `options.signal`.
  */
-export const dialNode: Dial = async (address, options) => {
+export const dialNode: Dial = async (
+  address,
+  options,
+): Promise<Conn> => {
   return (await import("./node.ts")).dialNode(address, options);
 };
 
@@ -115,5 +124,5 @@ export const dialNode: Dial = async (address, options) => {
  * @returns The connection, once bytes can be sent.
  * @throws The runtime's own error, or the reason of `options.signal`.
  */
-export const dial: Dial = (address, options) =>
+export const dial: Dial = (address, options): Promise<Conn> =>
   (has("Bun") ? dialBun : has("Deno") ? dialDeno : dialNode)(address, options);

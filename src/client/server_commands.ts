@@ -1,0 +1,149 @@
+/**
+ * The commands for a server itself: their names, arguments and meanings.
+ *
+ * @module
+ */
+
+import type { CommandOptions } from "../types.ts";
+import type {
+  Stats,
+  StatsConns,
+  StatsItems,
+  StatsSizes,
+  StatsSlabs,
+} from "../wire/stats.ts";
+import type { NoreplyOptions } from "./commands.ts";
+
+/** Options of `flushAll`. */
+export interface FlushOptions extends NoreplyOptions {
+  /**
+   * Seconds to wait before the items are invalid, from 0 on.
+   *
+   * @default {0}
+   */
+  delay?: number;
+}
+
+/** Options of `rawCommand`. */
+export interface RawOptions extends CommandOptions {
+  /**
+   * What ends the reply.
+   *
+   * @default {"\r\n"}
+   */
+  endToken?: string;
+}
+
+/** Options of `shutdown`. */
+export interface ShutdownOptions extends CommandOptions {
+  /**
+   * Lets the server finish what is running first.
+   *
+   * @default {false}
+   */
+  graceful?: boolean;
+}
+
+/** Commands for one server itself, rather than for its items. */
+export interface ServerCommands {
+  /**
+   * Reads statistics, typed: numbers, booleans, `bigint` past 2^53, else text.
+   *
+   * Source: protocol.txt, "Statistics".
+   *
+   * @param args What to ask for, such as `"settings"`; none for the general
+   * ones. `"reset"`, `"sizes_enable"` and `"detail on"` resolve to `{}`.
+   * @returns A plain object with memcached's own names.
+   */
+  stats(...args: string[]): Promise<Stats>;
+  /**
+   * Reads the server's settings (`stats settings`).
+   *
+   * @returns A plain object with memcached's own names.
+   */
+  statsSettings(): Promise<Stats>;
+  /**
+   * Reads the statistics of items by slab class (`stats items`).
+   *
+   * @returns By slab class, with memcached's own names.
+   */
+  statsItems(): Promise<StatsItems>;
+  /**
+   * Reads the statistics of slab classes (`stats slabs`).
+   *
+   * @returns The totals, and the classes by number.
+   */
+  statsSlabs(): Promise<StatsSlabs>;
+  /**
+   * Reads how many items there are of each size (`stats sizes`).
+   *
+   * @returns Pairs of size in bytes and count; none where the server does not
+   * track sizes.
+   */
+  statsSizes(): Promise<StatsSizes>;
+  /**
+   * Reads the server's connections (`stats conns`).
+   *
+   * @returns By the server's file descriptors, with memcached's own names.
+   */
+  statsConns(): Promise<StatsConns>;
+  /**
+   * Reads the server's version.
+   *
+   * @param options A timeout, a signal.
+   * @returns Text such as `"1.6.18"`.
+   */
+  version(options?: CommandOptions): Promise<string>;
+  /**
+   * Makes all items invalid, at once or later.
+   *
+   * Source: protocol.txt, "flush_all".
+   *
+   * @param options The delay in seconds, noreply, a timeout, a signal.
+   * @returns `true`.
+   */
+  flushAll(options?: FlushOptions): Promise<boolean>;
+  /**
+   * Sets how much the server logs.
+   *
+   * @param level 0 to 2^32 - 1.
+   * @param options A timeout, a signal.
+   * @returns `true`.
+   */
+  verbosity(level: number, options?: CommandOptions): Promise<boolean>;
+  /**
+   * Sets how much memory the server uses for items.
+   *
+   * @param megabytes 0 to 2^32 - 1.
+   * @param options A timeout, a signal.
+   * @returns `true`.
+   */
+  cacheMemlimit(megabytes: number, options?: CommandOptions): Promise<boolean>;
+  /**
+   * Sends a line as it is, and reads up to a token.
+   *
+   * A string is one line: empty, or with CR or LF in it, it is refused. Bytes
+   * are sent as they are. CRLF is added to both.
+   *
+   * @param command The line.
+   * @param options The token that ends the reply, a timeout, a signal.
+   * @returns The reply without the token.
+   * @throws {MemcacheClientError} If the reply begins with an error line.
+   */
+  rawCommand(
+    command: string | Uint8Array,
+    options?: RawOptions,
+  ): Promise<Uint8Array>;
+  /**
+   * Says goodbye: what is pending is answered, then the server closes the
+   * connection. The client stays usable.
+   */
+  quit(): Promise<void>;
+  /**
+   * Stops the server, if it was started with `-A`.
+   *
+   * @param options Whether to wait for what is running.
+   * @throws {MemcacheUnknownCommandError} If the server was started without.
+   */
+  shutdown(options?: ShutdownOptions): Promise<void>;
+}
