@@ -186,7 +186,7 @@ export class Link implements ConnEvents {
    */
   pump(unsent: Deque<Request>, at: number): boolean {
     let written = 0;
-    let batch = 0;
+    const waiting = unsent.length;
     const bulk = unsent.length >= (this.#speaks === "meta" ? BULK : 2);
     while (this.writable && unsent.length > 0) {
       const out = new Output(lendMemory());
@@ -199,7 +199,6 @@ export class Link implements ConnEvents {
         const request = this.#take(unsent, bulk);
         if (request === undefined) continue;
         this.#encode(request, out, silent);
-        batch++;
       }
       written += out.length + (out.large?.length ?? 0);
       this.#memory = out.bytes;
@@ -207,7 +206,8 @@ export class Link implements ConnEvents {
       for (const request of silent) request.done(request.unacknowledged);
       if (written > TURN_BYTES) break;
     }
-    if (batch > 0) this.lastBatch = batch;
+    const taken = waiting - unsent.length;
+    if (taken > 0) this.lastBatch = taken;
     return this.writable && unsent.length > 0;
   }
 
