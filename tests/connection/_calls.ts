@@ -1,0 +1,156 @@
+/**
+ * Clients of scripted servers, and what became of their calls.
+ *
+ * @module
+ */
+import { assert } from "@std/assert";
+import {
+  Client,
+  type ClientOptions,
+  type Conn,
+  type Dial,
+  dial,
+  type MemcacheError,
+} from "@x/memcache";
+import {
+  type ScriptedServer,
+  type ScriptOptions,
+  withServer,
+} from "../_scripted.ts";
+
+/** A client and the server that it talks to. */
+export interface Pair {
+  /** The server. */
+  readonly server: ScriptedServer;
+  /** The client. */
+  readonly client: Client;
+  /** What `onError` was told. */
+  readonly errors: MemcacheError[];
+}
+
+/** Runs `fn` with a server and a client, and closes both. */
+export async function withPair(
+  script: ScriptOptions,
+  options: ClientOptions,
+  fn: (pair: Pair) => Promise<void>,
+): Promise<void> {
+  await withServer(script, async (server) => {
+    const errors: MemcacheError[] = [];
+    const onError = (error: MemcacheError) => void errors.push(error);
+    const client = new Client(server.address, { onError, ...options });
+    try {
+      await fn({ server, client, errors });
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+/** What became of a call. */
+export interface Outcome {
+  /** What it resolved to. */
+  readonly value?: unknown;
+  /** What it rejected with, `undefined` if it did not. */
+  readonly error?: MemcacheError;
+  /** Milliseconds from the call to its end. */
+  readonly ms: number;
+}
+
+/** Waits for a call, whatever becomes of it. */
+export async function outcome(call: Promise<unknown>): Promise<Outcome> {
+  const start = performance.now();
+  try {
+    const value = await call;
+    return { value, ms: performance.now() - start };
+  } catch (error) {
+    // The tests look at its fields, and see at once if it is none of ours.
+    return { error: error as MemcacheError, ms: performance.now() - start };
+  }
+}
+
+/** Waits for many calls. */
+export function outcomes(
+  calls: Iterable<Promise<unknown>>,
+): Promise<Outcome[]> {
+  return Promise.all([...calls].map(outcome));
+}
+
+/** Waits for a call to fail. */
+export async function failure(call: Promise<unknown>): Promise<MemcacheError> {
+  const { value, error } = await outcome(call);
+  assert(error !== undefined, `Expected a failure, got ${String(value)}`);
+  return error;
+}
+
+/** What a transport was asked to do. */
+export interface Traffic {
+  /** The transport. */
+  readonly dial: Dial;
+  /** When attempts began. */
+  readonly attempts: number[];
+  /** Every write, by its number of bytes. */
+  readonly writes: number[];
+  /** How many connections are open. */
+  open: number;
+}
+
+/** A transport that notes what it is asked to do. */
+export function watched(through: Dial = dial): Traffic {
+  const traffic: Traffic = {
+    attempts: [],
+    writes: [],
+    open: 0,
+    dial: async (address, options) => {
+      traffic.attempts.push(performance.now());
+      const conn = await through(address, options);
+      traffic.open++;
+      return watchedConn(conn, traffic);
+    },
+  };
+  return traffic;
+}
+
+function watchedConn(conn: Conn, traffic: Traffic): Conn {
+  let over = false;
+  const end = () => {
+    if (!over) traffic.open--;
+    over = true;
+  };
+  return {
+    start: (events) =>
+      conn.start({
+        data: (bytes) => events.data(bytes),
+        drain: () => events.drain(),
+        end: (error) => (end(), events.end(error)),
+        target: () => events.target(),
+      }),
+    write: (bytes) => {
+      traffic.writes.push(bytes.length);
+      return conn.write(bytes);
+    },
+    ref: () => conn.ref(),
+    unref: () => conn.unref(),
+    close: () => (end(), conn.close()),
+  };
+}
+
+/** Waits for `ms` milliseconds. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Waits for the turn after the next I/O. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
