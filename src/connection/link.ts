@@ -16,7 +16,7 @@ import {
 import type { Conn, ConnEvents } from "../conn/conn.ts";
 import { Decoder } from "../wire/decoder.ts";
 import { Output } from "../wire/output.ts";
-import { INVALID, isError, MORE } from "../wire/reply.ts";
+import { INVALID, isError, LINE, MORE, NUMBER } from "../wire/reply.ts";
 import { lineText } from "../wire/reply_error.ts";
 import { now } from "./alarm.ts";
 import { Deque } from "./deque.ts";
@@ -380,8 +380,7 @@ export class Link implements ConnEvents {
         );
         return;
       }
-      const line = lineText(decoder.line, decoder.lineStart, decoder.lineEnd);
-      this.#outOfStep(head, `a line that begins with "${line.slice(0, 16)}"`);
+      this.#outOfStep(head, lineName(decoder, kind));
       return;
     }
     if (this.#open && this.inflight.length === 0) this.#owner.idle();
@@ -392,17 +391,22 @@ export class Link implements ConnEvents {
     this.#owner.verified(this.#speaks);
   }
 
-  /** Reads a line that arrived with nothing in flight. */
+  /**
+   * Reads a line that arrived with nothing in flight. Only commands without
+   * reply can be behind it: else the first byte is one too many.
+   */
   #stray(): boolean {
-    const kind = this.#decoder.next();
-    if (kind === MORE) return false;
     const decoder = this.#decoder;
     const server = this.#options.server;
-    if (this.#unfenced > 0 && isError(kind)) {
-      this.#owner.report(
-        noreplyError(decoder, kind, this.#unfencedName, server),
-      );
-      return true;
+    if (this.#unfenced > 0) {
+      const kind = decoder.next();
+      if (kind === MORE) return false;
+      if (isError(kind)) {
+        this.#owner.report(
+          noreplyError(decoder, kind, this.#unfencedName, server),
+        );
+        return true;
+      }
     }
     this.drop(
       new MemcacheUnknownError(
@@ -471,6 +475,13 @@ export class Link implements ConnEvents {
     if (at - since >= limit) return true;
     return head.settled && head.deadline > 0 && at - head.deadline > 2 * limit;
   }
+}
+
+/** Names a line by its first word, unless that may be part of a value. */
+function lineName(reply: Decoder, kind: number): string {
+  if (kind === LINE || kind === NUMBER) return "a line that is no reply to it";
+  const line = lineText(reply.line, reply.lineStart, reply.lineEnd);
+  return `a line that begins with "${line.split(" ")[0]}"`;
 }
 
 const CRLF = new Uint8Array([13, 10]);

@@ -118,6 +118,7 @@ export abstract class FetchRequest extends Request {
     if (kind === VALUE && !this.#hit) {
       const { line, keyStart, keyEnd } = reply;
       if (!sameKey(line, keyStart, keyEnd, this.wireKey)) return FOREIGN;
+      if (this.wantsCas && !tellsCas(reply, kind)) return FOREIGN;
       this.#hit = true;
       this.deliver(reply, text);
       return CONTINUES;
@@ -132,6 +133,7 @@ export abstract class FetchRequest extends Request {
   #readMeta(reply: Decoder, kind: number, text: ReadText): number {
     if (kind === VA && this.wantsValue) {
       if (reply.opaque !== this.#opaque) return FOREIGN;
+      if (this.wantsCas && !tellsCas(reply, kind)) return FOREIGN;
       this.deliver(reply, text);
       return COMPLETE;
     }
@@ -192,6 +194,24 @@ export abstract class FetchRequest extends Request {
   #unreadable(error: unknown): void {
     this.fail(serdeError(error, this.command, this.callerKey, this));
   }
+}
+
+/** Whether a hit carries its CAS unique: one that lacks it answers no `gets`. */
+export function tellsCas(reply: Decoder, kind: number): boolean {
+  const { line, lineEnd } = reply;
+  // VALUE <key> <flags> <bytes> <cas>: the third blank behind the key.
+  // VA <size> <flags>*: a flag that begins with c.
+  let blanks = 0;
+  for (
+    let i = kind === VALUE ? reply.keyEnd : reply.metaStart - 1;
+    i < lineEnd;
+    i++
+  ) {
+    if (line[i] !== 32) continue;
+    blanks++;
+    if (kind === VALUE ? blanks === 3 : line[i + 1] === 0x63) return true;
+  }
+  return false;
 }
 
 /** `get` and `gat`: the value, or the default. */

@@ -16,7 +16,7 @@ import type { Decoder } from "../../wire/decoder.ts";
 import { sameKey } from "../../wire/key.ts";
 import type { Output } from "../../wire/output.ts";
 import { END, VALUE } from "../../wire/reply.ts";
-import type { FetchRequest } from "./fetch.ts";
+import { type FetchRequest, tellsCas } from "./fetch.ts";
 
 /** One line of keys. Hits come in the order of the keys, misses are left out. */
 export abstract class LineRequest extends Request {
@@ -59,6 +59,7 @@ export abstract class LineRequest extends Request {
     if (kind === VALUE) {
       const index = this.#find(reply);
       if (index < 0) return FOREIGN;
+      if (this.command === "gets" && !tellsCas(reply, kind)) return FOREIGN;
       if (!this.settled) this.hit(index, reply, text);
       return CONTINUES;
     }
