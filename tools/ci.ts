@@ -15,7 +15,7 @@ import {
 const OUT = ".out";
 /** Milliseconds for the tests on one runtime and for everything together. */
 const TARGET_TIMEOUT = 120_000;
-const TIMEOUT = 450_000;
+const TIMEOUT = 420_000;
 
 const started = performance.now();
 const failures: string[] = [];
