@@ -11,6 +11,7 @@ import {
   type Request,
   show,
 } from "../connection/request.ts";
+import { isThenable } from "../serde/guard.ts";
 import { FROM_VIEW, type ViewSerde } from "../serde/serde.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { KeyRules } from "../wire/key.ts";
@@ -43,11 +44,21 @@ export function hidden(context: Context, error: unknown): boolean {
     error.code !== "ERR_CLIENT_CLOSED";
 }
 
+/** What a data block became that the serde cannot read. */
+export class Unreadable {
+  /** What the serde threw. */
+  readonly error: unknown;
+
+  /** Takes what the serde threw. */
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
 /**
  * Makes a value of the data block that was just read.
  *
- * @returns The value, or a promise of it.
- * @throws {MemcacheSerdeError} If the serde cannot read it.
+ * @returns The value, a promise of it, or an {@linkcode Unreadable}.
  */
 export function readValue(
   context: Context,
@@ -56,9 +67,17 @@ export function readValue(
   text: ReadText,
 ): unknown {
   const { data, dataStart, dataEnd, flags } = reply;
-  return reply.owned
-    ? context.serde.deserialize(key, data.subarray(dataStart, dataEnd), flags)
-    : context.serde[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
+  const { serde } = context;
+  try {
+    const value = reply.owned
+      ? serde.deserialize(key, data.subarray(dataStart, dataEnd), flags)
+      : serde[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
+    // Who wants the value hears of its failure; perhaps nobody will.
+    if (isThenable(value)) value.then(undefined, () => {});
+    return value;
+  } catch (error) {
+    return new Unreadable(error);
+  }
 }
 
 /** Adds to a serde's error which command it was for. */

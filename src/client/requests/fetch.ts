@@ -24,6 +24,7 @@ import {
   observe,
   readValue,
   serdeError,
+  Unreadable,
 } from "../context.ts";
 
 /** One key is read, and perhaps touched. */
@@ -36,7 +37,8 @@ export abstract class FetchRequest extends Request {
   protected readonly callerKey: string;
   readonly #exptime: number | undefined;
   #opaque = -1;
-  #hit = false;
+  /** Tells the caller of the hit, once the line behind it has been read. */
+  #hit: (() => void) | undefined = undefined;
 
   /** Takes the key, and the exptime to set if the item is to be touched. */
   constructor(
@@ -82,7 +84,7 @@ export abstract class FetchRequest extends Request {
   }
 
   override rewind(): void {
-    this.#hit = false;
+    this.#hit = undefined;
   }
 
   override encode(out: Output, meta: boolean, opaque: number): void {
@@ -115,26 +117,29 @@ export abstract class FetchRequest extends Request {
 
   override read(reply: Decoder, kind: number, text: ReadText): number {
     if (this.#opaque >= 0) return this.#readMeta(reply, kind, text);
-    if (kind === VALUE && !this.#hit) {
+    if (kind === VALUE && this.#hit === undefined) {
       const { line, keyStart, keyEnd } = reply;
       if (!sameKey(line, keyStart, keyEnd, this.wireKey)) return FOREIGN;
       if (this.wantsCas && !tellsCas(reply, kind)) return FOREIGN;
-      this.#hit = true;
-      this.deliver(reply, text);
+      const { flags, cas } = reply;
+      const value = this.decode(reply, text);
+      this.#hit = () => this.give(value, flags, cas);
       return CONTINUES;
     }
     if (kind === END) {
-      if (!this.#hit) this.done(this.missed);
+      if (this.#hit === undefined) this.done(this.missed);
+      else this.#hit();
       return COMPLETE;
     }
-    return this.#hit ? FOREIGN : this.refuse(reply, kind);
+    return this.#hit === undefined ? this.refuse(reply, kind) : FOREIGN;
   }
 
   #readMeta(reply: Decoder, kind: number, text: ReadText): number {
     if (kind === VA && this.wantsValue) {
       if (reply.opaque !== this.#opaque) return FOREIGN;
       if (this.wantsCas && !tellsCas(reply, kind)) return FOREIGN;
-      this.deliver(reply, text);
+      const { flags, cas } = reply;
+      this.give(this.decode(reply, text), flags, cas);
       return COMPLETE;
     }
     if (kind === EN) {
@@ -151,23 +156,18 @@ export abstract class FetchRequest extends Request {
     return this.refuse(reply, kind);
   }
 
-  /** Gives the caller the value that was just read. */
-  deliver(reply: Decoder, text: ReadText): void {
-    if (this.settled) return;
-    if (!this.wantsValue) {
-      this.done(true);
-      return;
-    }
-    const { flags, cas } = reply;
-    let value: unknown;
-    try {
-      value = readValue(this.context, this.callerKey, reply, text);
-    } catch (error) {
-      this.#unreadable(error);
-      return;
-    }
+  /** Reads the data block that has just come. */
+  decode(reply: Decoder, text: ReadText): unknown {
+    return this.settled || !this.wantsValue
+      ? true
+      : readValue(this.context, this.callerKey, reply, text);
+  }
+
+  /** Gives the caller what `decode` has read. */
+  give(value: unknown, flags: number, cas: bigint): void {
     if (!isThenable(value)) {
-      this.done(this.shape(value, flags, cas));
+      if (value instanceof Unreadable) this.#unreadable(value.error);
+      else this.done(this.shape(value, flags, cas));
       return;
     }
     value.then(

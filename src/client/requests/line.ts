@@ -31,8 +31,14 @@ export abstract class LineRequest extends Request {
     this.wireKeys = wireKeys;
   }
 
-  /** The item of the key at `index` was read. */
+  /**
+   * The item of the key at `index` was read. It counts once the line behind it
+   * has been read, too: a value that was cut is followed by its rest.
+   */
   protected abstract hit(index: number, reply: Decoder, text: ReadText): void;
+
+  /** The line behind the last hit was read: that hit counts. */
+  protected abstract prove(): void;
 
   /** The reply is complete. */
   protected abstract finish(): void;
@@ -60,11 +66,15 @@ export abstract class LineRequest extends Request {
       const index = this.#find(reply);
       if (index < 0) return FOREIGN;
       if (this.command === "gets" && !tellsCas(reply, kind)) return FOREIGN;
-      if (!this.settled) this.hit(index, reply, text);
+      if (this.settled) return CONTINUES;
+      this.prove();
+      this.hit(index, reply, text);
       return CONTINUES;
     }
     if (kind === END) {
-      if (!this.settled) this.finish();
+      if (this.settled) return COMPLETE;
+      this.prove();
+      this.finish();
       return COMPLETE;
     }
     return this.refuse(reply, kind);
@@ -108,6 +118,9 @@ export abstract class LineRequest extends Request {
 /** Single gets of many callers that share a line. */
 export class JoinedRequest extends LineRequest {
   readonly #members: readonly FetchRequest[];
+  #held: FetchRequest | undefined = undefined;
+  #value: unknown = undefined;
+  #flags = 0;
 
   /** Takes the gets; all have the same deadline. */
   constructor(members: readonly FetchRequest[]) {
@@ -118,7 +131,20 @@ export class JoinedRequest extends LineRequest {
   }
 
   protected override hit(index: number, reply: Decoder, text: ReadText): void {
-    this.#members[index].deliver(reply, text);
+    const member = this.#members[index];
+    this.#held = member;
+    this.#flags = reply.flags;
+    this.#value = member.decode(reply, text);
+  }
+
+  protected override prove(): void {
+    this.#held?.give(this.#value, this.#flags, 0n);
+    this.#held = this.#value = undefined;
+  }
+
+  override rewind(): void {
+    super.rewind();
+    this.#held = this.#value = undefined;
   }
 
   protected override finish(): void {

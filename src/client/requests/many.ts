@@ -16,6 +16,7 @@ import {
   observe,
   readValue,
   serdeError,
+  Unreadable,
 } from "../context.ts";
 import type { Executor } from "../executor.ts";
 import { readTimeout } from "../options.ts";
@@ -72,6 +73,9 @@ export class HarvestRequest extends LineRequest {
   readonly #context: Context;
   readonly #pairs: readonly KeyPair[];
   readonly #harvest: Harvest;
+  #held: string | undefined = undefined;
+  #value: unknown = undefined;
+  #cas = 0n;
 
   /** Takes the keys of the line, and where hits go. */
   constructor(
@@ -90,12 +94,19 @@ export class HarvestRequest extends LineRequest {
 
   protected override hit(index: number, reply: Decoder, text: ReadText): void {
     const { key } = this.#pairs[index];
-    const { cas } = reply;
-    let value: unknown;
-    try {
-      value = readValue(this.#context, key, reply, text);
-    } catch (error) {
-      this.#unreadable(error, key);
+    this.#held = key;
+    this.#cas = reply.cas;
+    this.#value = readValue(this.#context, key, reply, text);
+  }
+
+  protected override prove(): void {
+    const key = this.#held;
+    if (key === undefined) return;
+    const cas = this.#cas;
+    const value = this.#value;
+    this.#held = this.#value = undefined;
+    if (value instanceof Unreadable) {
+      this.#unreadable(value.error, key);
       return;
     }
     if (!isThenable(value)) {
@@ -113,6 +124,11 @@ export class HarvestRequest extends LineRequest {
       this.#unreadable(error, key);
       this.#harvest.end();
     });
+  }
+
+  override rewind(): void {
+    super.rewind();
+    this.#held = this.#value = undefined;
   }
 
   #put(key: string, value: unknown, cas: bigint): void {
