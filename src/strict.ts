@@ -297,6 +297,15 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
    * @returns An empty array.
    * @throws {MemcacheNotStoredError} If one was refused; `failedKeys` has them.
    */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
+  /** Stores many values, also those of an object's own properties. */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
   async setMany(
     entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
     options?: StoreOptions,

@@ -232,6 +232,15 @@ export class BaseClient implements KeyCommands {
   }
 
   /** Stores many values. See {@linkcode KeyCommands.setMany}. */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
+  /** Stores many values, also those of an object's own properties. */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
   async setMany(
     entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
     options?: StoreOptions,

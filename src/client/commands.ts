@@ -298,6 +298,11 @@ export interface KeyCommands {
    * that are not known to be stored.
    */
   setMany(
+    entries: Iterable<readonly [Key, unknown]>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
+  /** Stores many values, also those of an object's own properties. */
+  setMany(
     entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
     options?: StoreOptions,
   ): Promise<string[]>;
