@@ -78,6 +78,31 @@ export class Output {
     this.length = at;
   }
 
+  /**
+   * Writes a checked key between two constant ASCII texts, in one go: this is
+   * what most commands begin with.
+   */
+  keyed(head: string, key: string, tail: string): void {
+    const count = key.length;
+    this.reserve(head.length + count + tail.length);
+    const bytes = this.bytes;
+    const start = this.length;
+    let at = start;
+    for (let i = 0; i < head.length; i++) bytes[at++] = head.charCodeAt(i);
+    for (let i = 0; i < count; i++) {
+      const unit = key.charCodeAt(i);
+      if (unit > 0x7f) {
+        this.length = at - i;
+        this.text(key);
+        this.text(tail);
+        return;
+      }
+      bytes[at++] = unit;
+    }
+    for (let i = 0; i < tail.length; i++) bytes[at++] = tail.charCodeAt(i);
+    this.length = at;
+  }
+
   /** Writes a number that is a whole one, 0 to 2^53 - 1, in decimal digits. */
   uint(value: number): void {
     if (value < 10) {

@@ -18,6 +18,16 @@ export type StoreCommand =
   | "prepend"
   | "cas";
 
+/** How the lines begin. */
+const HEADS: Readonly<Record<StoreCommand, string>> = {
+  set: "set ",
+  add: "add ",
+  replace: "replace ",
+  append: "append ",
+  prepend: "prepend ",
+  cas: "cas ",
+};
+
 /** What is written behind a key. Every part has been checked. */
 export interface StoreParts {
   /** The value's bytes, or its text. */
@@ -33,6 +43,7 @@ export interface StoreParts {
 /** One value is stored. */
 export class StoreRequest extends Request {
   readonly #wireKey: string;
+  readonly #head: string;
   #parts: StoreParts | undefined;
 
   /** Takes the key with its prefix, and the parts. */
@@ -45,6 +56,7 @@ export class StoreRequest extends Request {
   ) {
     super(command, key);
     this.#wireKey = wireKey;
+    this.#head = HEADS[command];
     this.#parts = parts;
     this.noreply = noreply;
     this.weight = parts.data.length;
@@ -61,10 +73,7 @@ export class StoreRequest extends Request {
   override encode(out: Output): void {
     const parts = this.#parts;
     if (parts === undefined) return;
-    out.text(this.command);
-    out.byte(32);
-    out.text(this.#wireKey);
-    out.byte(32);
+    out.keyed(this.#head, this.#wireKey, " ");
     out.uint(parts.flags);
     out.byte(32);
     if (parts.exptime < 0) out.text(String(parts.exptime));
