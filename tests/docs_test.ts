@@ -71,7 +71,7 @@ interface Entry {
 }
 
 const UNITS =
-  /millisecond|second|minute|byte|megabyte|connection|command|attempt|server|key|point|level|port|number of|flags|\b0 to\b/i;
+  /millisecond|second|minute|byte|megabyte|connection|command|attempt|server|request|key|point|level|port|number of|flags|\b0 to\b/i;
 
 for (const [entry, file] of Object.entries(config.exports)) {
   test(`${config.name}${entry.slice(1)} documents everything`, async () => {
@@ -158,6 +158,8 @@ test("faultsOf() accepts what is complete", async () => {
     "export interface Commands {",
     "  /** Sums. See {@linkcode add}. */",
     "  add(a: number): number;",
+    "  /** Sums as well. */",
+    "  add(a: string): number;",
     "}",
   ].join("\n");
   const file = await Deno.makeTempFile({ suffix: ".ts" });
@@ -207,6 +209,10 @@ function faultsOfSymbol({ name, declarations }: PublicSymbol): string[] {
   const members = [...def.properties ?? [], ...def.methods ?? []]
     .filter(({ accessibility }) =>
       accessibility === undefined || accessibility === "public"
+    )
+    // Of overloads the first one says what all of them do.
+    .filter(({ name, kind }, i, all) =>
+      kind !== "method" || all.findIndex((other) => other.name === name) === i
     )
     .flatMap((member) =>
       faultsOfMember(`${name}.${member.name}`, member, name.endsWith("Options"))
