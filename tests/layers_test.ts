@@ -4,32 +4,8 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
+import { LAYERS } from "./_layers.ts";
 import { test } from "./_runtime.ts";
-
-/**
- * The parts of src and what each may import besides itself: whole parts, or
- * single files of a part. `mod.ts` is the part "mod".
- */
-const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  errors: [],
-  types: [],
-  wire: ["errors", "types"],
-  conn: ["errors", "types"],
-  connection: ["errors", "types", "wire", "conn/conn.ts"],
-  pool: ["errors", "types", "connection", "conn/conn.ts"],
-  serde: ["errors", "types"],
-  client: ["errors", "types", "wire", "conn", "connection", "pool", "serde"],
-  cluster: ["errors", "types", "client", "conn/address.ts"],
-  retry: ["errors", "types", "client/commands.ts"],
-  strict: ["errors", "types", "client/commands.ts"],
-  cache: ["errors", "types", "client/commands.ts"],
-  testing: ["errors", "types", "wire"],
-  cli: ["mod", "testing"],
-  mod: [
-    ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
-    ...["client", "cluster", "retry", "strict", "cache"],
-  ],
-};
 
 /** The files that may name a runtime or its sockets, and the parts exempt. */
 const ADAPTERS: readonly string[] = [

@@ -1,0 +1,30 @@
+/**
+ * Who may import whom: what `layers_test.ts` enforces and ARCHITECTURE.md shows.
+ *
+ * @module
+ */
+
+/**
+ * The parts of src and what each may import besides itself: whole parts, or
+ * single files of a part. `mod.ts` is the part "mod".
+ */
+export const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  types: [],
+  wire: ["errors", "types"],
+  conn: ["errors", "types"],
+  connection: ["errors", "types", "wire", "conn/conn.ts"],
+  pool: ["errors", "types", "connection", "conn/conn.ts"],
+  serde: ["errors", "types"],
+  client: ["errors", "types", "wire", "conn", "connection", "pool", "serde"],
+  cluster: ["errors", "types", "client", "conn/address.ts"],
+  retry: ["errors", "types", "client/commands.ts"],
+  strict: ["errors", "types", "client/commands.ts"],
+  cache: ["errors", "types", "client/commands.ts"],
+  testing: ["errors", "types", "wire"],
+  cli: ["mod", "testing"],
+  mod: [
+    ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
+    ...["client", "cluster", "retry", "strict", "cache"],
+  ],
+};

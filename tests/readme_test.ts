@@ -1,0 +1,234 @@
+/**
+ * The pages tell of everything there is, and of nothing else. The examples of
+ * README.md are run by `deno test --doc`.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import * as memcache from "@x/memcache";
+import { LAYERS } from "./_layers.ts";
+import { test } from "./_runtime.ts";
+
+const ROOT = `${import.meta.dirname}/..`;
+const PAGES = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "CONTRIBUTING.md",
+  "CHANGELOG.md",
+];
+const readme = await Deno.readTextFile(`${ROOT}/README.md`);
+
+type ErrorConstructor = new (message?: string) => memcache.MemcacheError;
+
+/** The error classes that are exported, each below its parent. */
+const errorClasses = Object.values<unknown>(memcache).filter(
+  (value): value is ErrorConstructor =>
+    typeof value === "function" &&
+    (value === memcache.MemcacheError ||
+      value.prototype instanceof memcache.MemcacheError),
+);
+
+/** The text under a heading of the second level. */
+function section(title: string): string {
+  const [, text] = readme.split(`\n## ${title}\n`);
+  assert(text !== undefined, `README.md has no section ${title}`);
+  return text.split("\n## ")[0];
+}
+
+/** The cells of the body rows of all tables in a text. */
+function rowsOf(text: string): string[][] {
+  return text.split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) =>
+      line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())
+    )
+    .filter((cells, i, rows) => !isRule(cells) && !isRule(rows[i + 1] ?? []));
+}
+
+function isRule(cells: readonly string[]): boolean {
+  return cells.length > 0 && cells.every((cell) => /^:?-+:?$/.test(cell));
+}
+
+/** The texts between backticks. */
+function codeOf(text: string): string[] {
+  return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
+}
+
+/** Names of the methods of an object, those of its class's parents included. */
+function methodsOf(prototype: object | null): string[] {
+  if (prototype === null || prototype === Object.prototype) return [];
+  return [
+    ...Object.getOwnPropertyNames(prototype),
+    ...methodsOf(Object.getPrototypeOf(prototype)),
+  ].filter((name) => name !== "constructor");
+}
+
+const methods = [...new Set(methodsOf(memcache.Client.prototype))].sort();
+
+test("README.md lists the options of ClientOptions with their defaults", async () => {
+  const source = await Deno.readTextFile(`${ROOT}/src/client/options.ts`);
+  const [, body] = source.match(
+    /export interface ClientOptions \{\n([\s\S]*?)\n\}/,
+  ) ?? [];
+  const options = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*(\w+)\?:/g)]
+    .map(([, doc, name]) => [
+      name,
+      doc.match(/@default \{(.*)\}/)?.[1] ?? "none",
+    ]);
+  assert(options.length > 10);
+  assertEquals(
+    rowsOf(section("Options")).map((
+      [name, , fallback],
+    ) => [codeOf(name)[0], codeOf(fallback)[0] ?? fallback]),
+    options,
+  );
+});
+
+test("README.md lists the methods of Client", () => {
+  const listed = rowsOf(section("Commands")).flatMap(([names]) =>
+    codeOf(names).map((code) => code.replace(/\(.*/s, ""))
+  ).filter((name) => name !== "");
+  assertEquals(listed.sort(), methods);
+});
+
+test("README.md lists the error classes with their codes", () => {
+  const rows = rowsOf(section("Errors")).map(([names]) => codeOf(names));
+  for (const Class of errorClasses) {
+    const { name, code } = new Class();
+    const codes = rows.filter(([listed]) => listed === name)
+      .map(([, code]) => code);
+    assert(
+      codes.includes(Class === memcache.MemcacheError ? codes[0] : code),
+      `README.md has no row for ${name} with ${code}`,
+    );
+  }
+  assertEquals(
+    [...new Set(rows.map(([name]) => name))].sort(),
+    errorClasses.map(({ name }) => name).sort(),
+  );
+});
+
+test("README.md lists every code that the sources have", async () => {
+  const listed = new Set(
+    rowsOf(section("Errors")).map(([names]) => codeOf(names)[1]),
+  );
+  const used = new Set<string>();
+  const read = async (folder: string): Promise<void> => {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      if (isDirectory) await read(`${folder}/${name}`);
+      else {
+        const text = await Deno.readTextFile(`${folder}/${name}`);
+        for (const [, code] of text.matchAll(/code: "(ERR_\w+)"/g)) {
+          used.add(code);
+        }
+      }
+    }
+  };
+  await read(`${ROOT}/src`);
+  assertEquals([...listed].sort(), [...used].sort());
+});
+
+test("README.md draws the tree of the error classes", () => {
+  const draw = (parent: ErrorConstructor, indent: string): string[] => {
+    const children = errorClasses.filter((Class) =>
+      Object.getPrototypeOf(Class) === parent
+    );
+    return children.flatMap((Class, i) => {
+      const last = i === children.length - 1;
+      return [
+        `${indent}${last ? "└─" : "├─"} ${Class.name}`,
+        ...draw(Class, `${indent}${last ? "   " : "│  "}`),
+      ];
+    });
+  };
+  const [, drawn] = section("Errors").match(/```text\n([\s\S]*?)\n```/) ?? [];
+  // The order of brothers is the page's own; who is below whom is not.
+  const parents = (lines: readonly string[]): string[] =>
+    lines.map((line, i) => {
+      const depth = line.search(/\w/);
+      const above = lines.slice(0, i).findLast((other) =>
+        other.search(/\w/) < depth
+      );
+      return `${line.replace(/\W+/, "")} < ${above?.replace(/\W+/, "") ?? ""}`;
+    }).sort();
+  assertEquals(
+    parents(drawn.split("\n")),
+    parents(["MemcacheError", ...draw(memcache.MemcacheError, "")]),
+  );
+});
+
+test("README.md names counterparts for pymemcache that there are", () => {
+  const [options, calls] = section("Coming from pymemcache").split(
+    "| pymemcache method",
+  );
+  const known = new Set(
+    rowsOf(section("Options")).map(([name]) => codeOf(name)[0]),
+  );
+  for (const [theirs, ours] of rowsOf(options)) {
+    const [name] = codeOf(ours);
+    if (name === undefined) continue;
+    assert(
+      known.has(name.replace(/:.*/, "")),
+      `${theirs}: there is no option ${name}`,
+    );
+  }
+  const [methodTable] = calls.split("| pymemcache ");
+  for (const [theirs, ours] of rowsOf(`| pymemcache method${methodTable}`)) {
+    for (const code of codeOf(ours)) {
+      const name = code.replace(/\(.*/s, "");
+      assert(methods.includes(name), `${theirs}: there is no method ${name}`);
+    }
+  }
+});
+
+test("ARCHITECTURE.md shows the layers that are enforced", async () => {
+  const page = await Deno.readTextFile(`${ROOT}/ARCHITECTURE.md`);
+  const parts = new Set(["mod"]);
+  for await (const { name } of Deno.readDir(`${ROOT}/src`)) {
+    parts.add(name.replace(/\.ts$/, ""));
+  }
+  const [, table] = page.split("## Who may import whom");
+  const shown = rowsOf(table.split("\n## ")[0]).map(([part, others]) =>
+    [codeOf(part)[0], codeOf(others).sort()] as const
+  );
+  const enforced = Object.entries(LAYERS)
+    .filter(([part]) => parts.has(part))
+    .map(([part, others]) =>
+      [
+        part,
+        others.filter((other) => parts.has(other.replace(/\/.*/, ""))).sort(),
+      ] as const
+    );
+  assertEquals(Object.fromEntries(shown), Object.fromEntries(enforced));
+});
+
+for (const page of PAGES) {
+  test(`${page} names files that there are`, async () => {
+    const text = await Deno.readTextFile(`${ROOT}/${page}`);
+    const paths = codeOf(text).filter((code) =>
+      /^(?:src|tests|tools|bench)\/[\w/.]*$/.test(code) &&
+      // A pattern for names, not a name.
+      !/\bx_test\.ts$/.test(code)
+    );
+    for (const path of new Set(paths)) {
+      await Deno.stat(`${ROOT}/${path}`).catch(() => assert(false, path));
+    }
+  });
+
+  test(`${page} has no dead link`, async () => {
+    const text = await Deno.readTextFile(`${ROOT}/${page}`);
+    const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+      `#${
+        title.toLowerCase().replace(/[^\w\s-]/g, "").trim().replace(
+          /\s/g,
+          "-",
+        )
+      }`
+    );
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (target.startsWith("https://")) continue;
+      if (target.startsWith("#")) assert(anchors.includes(target), target);
+      else await Deno.stat(`${ROOT}/${target.replace(/#.*/, "")}`);
+    }
+  });
+}
