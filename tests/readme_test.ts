@@ -49,9 +49,10 @@ function isRule(cells: readonly string[]): boolean {
   return cells.length > 0 && cells.every((cell) => /^:?-+:?$/.test(cell));
 }
 
-/** The texts between backticks. */
+/** The texts between backticks, blocks of code left out. */
 function codeOf(text: string): string[] {
-  return [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
+  const prose = text.replace(/^```[\s\S]*?^```$/gm, "");
+  return [...prose.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
 }
 
 /** Names of the methods of an object, those of its class's parents included. */
