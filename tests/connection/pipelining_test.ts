@@ -7,12 +7,20 @@ import {
 import {
   type Client,
   type CommandOptions,
+  jsonSerde,
   MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
 } from "@x/memcache";
 import type { Peer, Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
-import { type Outcome, outcome, random, watched, withPair } from "./_calls.ts";
+import {
+  type Outcome,
+  outcome,
+  random,
+  turn,
+  watched,
+  withPair,
+} from "./_calls.ts";
 
 const keys = (count: number) =>
   Array.from({ length: count }, (_, i) => `k${i}`);
@@ -209,3 +217,26 @@ for (
     });
   }
 }
+
+test("Client waits for a serde that answers later, however the get travels", async () => {
+  for (const protocol of ["auto", "classic"] as const) {
+    const serde = {
+      serialize: jsonSerde.serialize,
+      deserialize: async (_key: string, data: Uint8Array, flags: number) => {
+        await turn();
+        return jsonSerde.deserialize("", data, flags);
+      },
+    };
+    await withPair({}, { protocol, serde }, async ({ client }) => {
+      await Promise.all(keys(200).map((key) => client.set(key, `v${key}`)));
+      for (const count of [1, 2, 200]) {
+        const asked = [...keys(count), "none"];
+        const values = await Promise.all(asked.map((key) => client.get(key)));
+        assertEquals(values, [
+          ...keys(count).map((key) => `v${key}`),
+          undefined,
+        ]);
+      }
+    });
+  }
+});

@@ -117,46 +117,51 @@ export abstract class LineRequest extends Request {
 
 /** Single gets of many callers that share a line. */
 export class JoinedRequest extends LineRequest {
-  readonly #members: readonly FetchRequest[];
-  #held: FetchRequest | undefined = undefined;
+  /** The gets; those that have got their value are taken out. */
+  readonly #members: Array<FetchRequest | undefined>;
+  #held = -1;
   #value: unknown = undefined;
   #flags = 0;
 
   /** Takes the gets; all have the same deadline. */
   constructor(members: readonly FetchRequest[]) {
     super("get", members.map((member) => member.wireKey));
-    this.#members = members;
+    this.#members = [...members];
     this.deadline = members[0].deadline;
     this.timeout = members[0].timeout;
   }
 
   protected override hit(index: number, reply: Decoder, text: ReadText): void {
-    const member = this.#members[index];
-    this.#held = member;
+    this.#held = index;
     this.#flags = reply.flags;
-    this.#value = member.decode(reply, text);
+    this.#value = this.#members[index]?.decode(reply, text);
   }
 
   protected override prove(): void {
-    this.#held?.give(this.#value, this.#flags, 0n);
-    this.#held = this.#value = undefined;
+    if (this.#held < 0) return;
+    const member = this.#members[this.#held];
+    this.#members[this.#held] = undefined;
+    this.#held = -1;
+    member?.give(this.#value, this.#flags, 0n);
+    this.#value = undefined;
   }
 
   override rewind(): void {
     super.rewind();
-    this.#held = this.#value = undefined;
+    this.#held = -1;
+    this.#value = undefined;
   }
 
   protected override finish(): void {
     this.settled = true;
-    for (const member of this.#members) member.miss();
+    for (const member of this.#members) member?.miss();
   }
 
   override fail(error: unknown): void {
     if (this.settled) return;
     this.settled = true;
     for (const member of this.#members) {
-      if (member.settled) continue;
+      if (member === undefined || member.settled) continue;
       member.fail(
         error instanceof MemcacheError ? rebound(error, member.about()) : error,
       );
