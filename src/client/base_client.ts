@@ -21,6 +21,7 @@ import type {
 } from "./commands.ts";
 import { type Context, observe, serdeError } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
+import { readTimeout } from "./options.ts";
 import {
   GetItemRequest,
   GetRequest,
@@ -478,11 +479,16 @@ export class BaseClient implements KeyCommands {
       const request = this.#storeRequest(command, value, head);
       if (!isThenable(request)) return this.#run(request, key, options);
       const calledAt = performance.now();
-      const timeout = options?.timeout ?? this.#context.timeout;
       return request.then((ready) => {
-        // The clock has been running since the call.
-        if (timeout > 0) ready.deadline = calledAt + timeout;
-        return this.#run<T>(ready, key, options);
+        try {
+          // The clock has been running since the call.
+          const { timeout } = this.#context;
+          const limit = readTimeout(options?.timeout, timeout);
+          if (limit > 0) ready.deadline = calledAt + limit;
+          return this.#run<T>(ready, key, options);
+        } catch (error) {
+          return this.#refused(error);
+        }
       }, (error) => this.#refused(error));
     } catch (error) {
       return this.#refused(error);
@@ -554,12 +560,10 @@ export class BaseClient implements KeyCommands {
     make: () => CountRequest,
     options: CountOptions,
   ): Promise<T> {
-    const deadline = performance.now() +
-      (options.timeout ?? this.#context.timeout);
+    const timeout = readTimeout(options.timeout, this.#context.timeout);
+    const deadline = timeout > 0 ? performance.now() + timeout : 0;
     const within = <R extends Request>(request: R): R => {
-      if ((options.timeout ?? this.#context.timeout) > 0) {
-        request.deadline = deadline;
-      }
+      request.deadline = deadline;
       return request;
     };
     for (;;) {

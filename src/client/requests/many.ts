@@ -238,6 +238,8 @@ export async function changeInWindows(
       observe(context, error);
       throw withFailedKeys(error, [...refused, ...keysOf(changes, from)]);
     }
+    // A serde may have taken its time.
+    options?.signal?.throwIfAborted();
     const { error, lost } = await batch.run(refused, (request, route) => {
       request.limit(options, timeout);
       request.observedBy(context.onError);
