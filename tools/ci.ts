@@ -16,6 +16,8 @@ const OUT = ".out";
 /** Milliseconds for the tests on one runtime and for everything together. */
 const TARGET_TIMEOUT = 120_000;
 const TIMEOUT = 420_000;
+/** Seconds from which on a file is named as slow. */
+const SLOW = 8;
 
 const started = performance.now();
 const failures: string[] = [];
@@ -97,6 +99,10 @@ async function testOn(
       `${OUT}/tests`,
       Math.min(left, 60_000),
     );
+    const seconds = (performance.now() - now) / 1000;
+    if (seconds > SLOW) {
+      console.log(`-- slow: ${file}, ${seconds.toFixed(1)} s`);
+    }
     if (report.failed.length > 0) {
       console.log(`-- ${target} ${file}\n${report.output}`);
     }

@@ -37,6 +37,7 @@ if (code !== 0) {
 for (const target of targets) {
   for (const file of files) {
     if (target !== "deno" && !portable.includes(file)) continue;
+    const begun = performance.now();
     const report: Report = await runTest(target, file, OUT);
     failures += report.failed.length;
     if (report.failed.length > 0) console.log(report.output);
@@ -47,6 +48,7 @@ for (const target of targets) {
     if (report.skipped.length > 0) {
       counts.push(`${report.skipped.length} SKIPPED`);
     }
+    counts.push(`${((performance.now() - begun) / 1000).toFixed(1)} s`);
     console.log(`${target.padEnd(6)} ${file}: ${counts.join(", ")}`);
     for (const name of report.failed) console.log(`       failed: ${name}`);
   }
