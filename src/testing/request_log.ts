@@ -1,0 +1,67 @@
+/**
+ * The requests that a server has seen, and those who wait for one.
+ *
+ * @module
+ */
+
+import { MemcacheError } from "../errors.ts";
+import { matches, type RequestMatch, type ServerRequest } from "./faults.ts";
+
+interface Waiter {
+  readonly match: RequestMatch | undefined;
+  resolve(request: ServerRequest): void;
+  reject(error: unknown): void;
+}
+
+/** Requests in the order they came in, the oldest forgotten at a limit. */
+export class RequestLog {
+  readonly #limit: number;
+  #requests: ServerRequest[] = [];
+  #waiters: readonly Waiter[] = [];
+
+  /** Makes an empty log that holds at most `limit` requests. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The requests, oldest first. */
+  get requests(): readonly ServerRequest[] {
+    return this.#requests;
+  }
+
+  /** Adds a request and tells those who wait for it. */
+  add(request: ServerRequest): void {
+    this.#requests.push(request);
+    // Cut by half at a time, so that adding stays cheap.
+    if (this.#requests.length > this.#limit) {
+      this.#requests.splice(0, Math.ceil(this.#limit / 2) || 1);
+    }
+    if (this.#waiters.length === 0) return;
+    const met = this.#waiters.filter(({ match }) => matches(request, match));
+    this.#waiters = this.#waiters.filter((waiter) => !met.includes(waiter));
+    for (const waiter of met) waiter.resolve(request);
+  }
+
+  /** Forgets all requests. */
+  clear(): void {
+    this.#requests = [];
+  }
+
+  /** Resolves with the next request that matches. */
+  next(match: RequestMatch | undefined): Promise<ServerRequest> {
+    return new Promise((resolve, reject) => {
+      this.#waiters = [...this.#waiters, { match, resolve, reject }];
+    });
+  }
+
+  /** Turns away those who wait. */
+  close(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      waiter.reject(
+        new MemcacheError("Cannot wait for a request: the server was closed"),
+      );
+    }
+  }
+}

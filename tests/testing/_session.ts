@@ -1,0 +1,73 @@
+/**
+ * A session of the embedded server without a socket.
+ *
+ * @module
+ */
+import { Clock } from "../../src/testing/clock.ts";
+import type { ServerState } from "../../src/testing/context.ts";
+import { Counters } from "../../src/testing/counters.ts";
+import {
+  checkOptions,
+  initialSettings,
+  type MemcachedServerOptions,
+} from "../../src/testing/options.ts";
+import { Session } from "../../src/testing/session.ts";
+import { Store } from "../../src/testing/store.ts";
+import { latin1 } from "./_raw.ts";
+
+/** A session, its replies, and its clock, which stands still. */
+export class LoneSession {
+  /** The state it works on. */
+  readonly state: ServerState;
+  /** Whether it closed its connection. */
+  closed = false;
+  readonly #session: Session;
+  #now = 1_700_000_000_500;
+  #replies = "";
+
+  /** Starts a session as on a fresh server. */
+  constructor(options: MemcachedServerOptions = {}) {
+    const clock = new Clock(() => this.#now);
+    const counters = new Counters();
+    const settings = initialSettings(checkOptions(options));
+    this.state = {
+      clock,
+      counters,
+      settings,
+      store: new Store(clock, counters, settings),
+      startedAt: clock.seconds,
+      listenAddress: () => "tcp:127.0.0.1:11211",
+      connections: () => [],
+      shutdown: () => {},
+    };
+    this.#session = new Session(this.state, {
+      request: () => undefined,
+      write: (bytes) => {
+        for (let i = 0; i < bytes.length; i += 4096) {
+          this.#replies += String.fromCharCode(...bytes.subarray(i, i + 4096));
+        }
+        return true;
+      },
+      faulted: () => {},
+      end: () => this.closed = true,
+    });
+  }
+
+  /** Moves the clock. */
+  advance(seconds: number): void {
+    this.#now += seconds * 1000;
+  }
+
+  /** Sends a text cut into pieces of the lengths given; takes the replies. */
+  ask(text: string, length: (left: number) => number = (left) => left): string {
+    const bytes = latin1(text);
+    for (let at = 0; at < bytes.length;) {
+      const end = at + Math.max(1, length(bytes.length - at));
+      this.#session.feed(bytes.slice(at, end));
+      at = end;
+    }
+    const replies = this.#replies;
+    this.#replies = "";
+    return replies;
+  }
+}
