@@ -65,6 +65,11 @@ export abstract class FetchRequest extends Request {
     return true;
   }
 
+  /** The flags of `mg`, up to the number of the flag `O`. */
+  protected get metaFlags(): string {
+    return " f v O";
+  }
+
   /** What a miss resolves to. */
   protected get missed(): unknown {
     return undefined;
@@ -91,28 +96,20 @@ export abstract class FetchRequest extends Request {
     const exptime = this.#exptime;
     if (meta) {
       this.#opaque = opaque;
-      out.text("mg ");
-      out.text(this.wireKey);
-      if (this.wantsCas) out.text(" c");
-      if (this.wantsValue) out.text(" f v");
-      if (exptime !== undefined) {
-        out.text(" T");
-        out.text(String(exptime));
-      }
-      out.text(" O");
+      const wanted = this.metaFlags;
+      if (exptime === undefined) out.keyed("mg ", this.wireKey, wanted);
+      else out.keyed("mg ", this.wireKey, ` T${exptime}${wanted}`);
       out.uint(opaque);
       out.crlf();
       return;
     }
     this.#opaque = -1;
-    if (exptime === undefined) out.text(this.wantsCas ? "gets " : "get ");
-    else {
-      out.text(this.wantsCas ? "gats " : "gat ");
-      out.text(String(exptime));
-      out.text(" ");
+    const cas = this.wantsCas;
+    if (exptime === undefined) {
+      out.keyed(cas ? "gets " : "get ", this.wireKey, "\r\n");
+    } else {
+      out.keyed(`${cas ? "gats" : "gat"} ${exptime} `, this.wireKey, "\r\n");
     }
-    out.text(this.wireKey);
-    out.crlf();
   }
 
   override read(reply: Decoder, kind: number, text: ReadText): number {
@@ -242,6 +239,10 @@ export class GetRequest extends FetchRequest {
 
 /** `gets` and `gats`: the value with its CAS unique. */
 export class GetsRequest extends FetchRequest {
+  protected override get metaFlags(): string {
+    return " c f v O";
+  }
+
   protected override get wantsCas(): boolean {
     return true;
   }
@@ -257,6 +258,10 @@ export class GetsRequest extends FetchRequest {
 
 /** `getItem`: the value with all that is stored beside it. */
 export class GetItemRequest extends FetchRequest {
+  protected override get metaFlags(): string {
+    return " c f v O";
+  }
+
   protected override get wantsCas(): boolean {
     return true;
   }
@@ -268,6 +273,10 @@ export class GetItemRequest extends FetchRequest {
 
 /** `has`: whether there is such an item. */
 export class HasRequest extends FetchRequest {
+  protected override get metaFlags(): string {
+    return " O";
+  }
+
   protected override get wantsValue(): boolean {
     return false;
   }
