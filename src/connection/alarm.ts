@@ -17,6 +17,7 @@ export class Alarm {
   readonly #ring: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   #at = 0;
+  #held = false;
 
   /** Makes an alarm that is not set. */
   constructor(ring: () => void) {
@@ -34,10 +35,25 @@ export class Alarm {
     }
     this.#at = deadline;
     const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(deadline - from)));
-    const timer = setTimeout(this.#ring, delay);
-    // What keeps the process alive is the connection, not the clock.
-    if (typeof timer === "object") timer.unref();
-    this.#timer = timer;
+    this.#timer = setTimeout(this.#ring, delay);
+    if (!this.#held) this.#ref();
+  }
+
+  /**
+   * Keeps the process alive while the alarm is set, or lets it end, which is
+   * the default: as a rule the connection keeps it alive, not the clock.
+   */
+  hold(alive: boolean): void {
+    if (this.#held === alive) return;
+    this.#held = alive;
+    this.#ref();
+  }
+
+  #ref(): void {
+    const timer = this.#timer;
+    if (typeof timer !== "object") return;
+    if (this.#held) timer.ref();
+    else timer.unref();
   }
 
   /** Takes the alarm back. */

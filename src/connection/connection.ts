@@ -145,7 +145,9 @@ export class Connection {
     this.#unsent.push(request);
     this.#fresh++;
     this.#unsentBytes += request.weight;
-    if (request.timeout !== this.#options.timeout) this.#mixedTimeouts = true;
+    if (request.timeout !== this.#options.timeout || request.deadline > 0) {
+      this.#mixedTimeouts = true;
+    }
     const link = this.#link;
     if (
       link !== undefined && link.lastBatch < 2 && link.writable &&
@@ -322,7 +324,7 @@ export class Connection {
       idle: () => {
         if (this.#unsent.length === 0 && this.#link === link) {
           this.#hold(link, false);
-          this.#mixedTimeouts = false;
+          if (this.#limbo.length === 0) this.#mixedTimeouts = false;
         }
       },
       verified: () => this.#backoff.succeeded(),
@@ -419,20 +421,25 @@ export class Connection {
     const link = this.#link;
     const round: Round = { at, left: EXPIRE_BATCH, longest: 0, next: Infinity };
     this.#expireIn(this.#limbo, round);
+    round.longest = 0;
     if (link !== undefined) this.#expireIn(link.inflight, round);
     this.#expireIn(this.#unsent, round);
     while (this.#limbo.peek()?.settled) this.#limbo.shift();
     while (this.#unsent.peek()?.settled) {
       this.#unsentBytes -= this.#unsent.shift()?.weight ?? 0;
     }
-    if (link !== undefined && this.#link === link) {
+    // Where nobody has waited in vain, silence is no fault: a caller may have
+    // asked for more patience than others have.
+    if (link !== undefined && this.#link === link && round.longest > 0) {
       const limit = this.#options.timeout || round.longest;
       if (link.stalled(at, limit)) this.#replace(link, at);
-      else if (round.next === Infinity && limit > 0) {
-        // Replies are owed to callers who have left: somebody has to look.
-        round.next = (link.silentSince ?? Infinity) + limit;
+      else {
+        const silentAt = (link.silentSince ?? Infinity) + limit;
+        round.next = Math.min(round.next, silentAt);
       }
     }
+    // Those in limbo have no connection that would keep the process alive.
+    this.#alarm.hold(this.#limbo.length > 0);
     if (round.next !== Infinity) this.#alarm.set(round.next, at);
   }
 
@@ -463,7 +470,11 @@ export class Connection {
       const request = link.inflight.shift();
       if (request === undefined || request.settled) continue;
       if (request.readOnly && request.replays === 0) again.push(request);
-      else this.#limbo.push(request);
+      else if (request.deadline > 0) this.#limbo.push(request);
+      else {
+        const { timeout } = this.#options;
+        request.fail(lossError(request, silentError(this.#name, timeout)));
+      }
     }
     if (!link.verified) {
       this.#backoff.failed(at, silentError(this.#name, this.#options.timeout));

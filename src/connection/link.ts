@@ -128,6 +128,8 @@ export class Link implements ConnEvents {
   #greeted: boolean;
   #open = true;
   #writing = false;
+  /** When the connection kept a segment that it could not send at once. */
+  #keptAt = 0;
   #memory: Uint8Array | undefined = undefined;
   #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
   #unfenced = 0;
@@ -217,9 +219,12 @@ export class Link implements ConnEvents {
     if (first === undefined || first.settled) return undefined;
     if (!bulk || !first.joinable) return first;
     const line = [first];
-    while (line.length < LINE_KEYS && unsent.peek()?.joinable) {
-      const next = this.#shift(unsent);
-      if (next !== undefined && !next.settled) line.push(next);
+    while (line.length < LINE_KEYS) {
+      // A line is one request: it can keep one deadline only.
+      const next = unsent.peek();
+      if (!next?.joinable || next.deadline !== first.deadline) break;
+      this.#shift(unsent);
+      if (!next.settled) line.push(next);
     }
     if (line.length >= (this.#speaks === "meta" ? BULK_LINE : 2)) {
       for (const request of line) request.sent = true;
@@ -310,7 +315,10 @@ export class Link implements ConnEvents {
       const segment = this.#segments[0];
       if (segment === undefined) break;
       this.#writing = true;
-      if (!this.#conn.write(segment)) return;
+      if (!this.#conn.write(segment)) {
+        this.#keptAt = now();
+        return;
+      }
       this.#segments.shift();
     }
     this.#writing = false;
@@ -456,24 +464,24 @@ export class Link implements ConnEvents {
     this.#conn.close();
   }
 
-  /** When the silence began, if replies are owed. */
+  /** When the silence began, if replies are owed or bytes are to be taken. */
   get silentSince(): number | undefined {
-    return this.inflight.length === 0
-      ? undefined
-      : Math.max(this.heardAt, this.owedAt);
+    if (this.inflight.length > 0) return Math.max(this.heardAt, this.owedAt);
+    return this.#writing ? Math.max(this.heardAt, this.#keptAt) : undefined;
   }
 
   /**
-   * Whether the server owes replies and has been silent for `limit`
+   * Whether the server owes something and has been silent for `limit`
    * milliseconds, or is held up by a reply that goes on long after its caller
    * has left.
    */
   stalled(at: number, limit: number): boolean {
-    const head = this.inflight.peek();
     const since = this.silentSince;
-    if (head === undefined || since === undefined || limit <= 0) return false;
+    if (since === undefined || limit <= 0) return false;
     if (at - since >= limit) return true;
-    return head.settled && head.deadline > 0 && at - head.deadline > 2 * limit;
+    const head = this.inflight.peek();
+    return head !== undefined && head.settled && head.deadline > 0 &&
+      at - head.deadline > 2 * limit;
   }
 }
 
