@@ -469,8 +469,11 @@ export class Connection {
     while (link.inflight.length > 0) {
       const request = link.inflight.shift();
       if (request === undefined || request.settled) continue;
-      if (request.readOnly && request.replays === 0) again.push(request);
-      else if (request.deadline > 0) this.#limbo.push(request);
+      const { deadline } = request;
+      const due = deadline > 0 && deadline <= at;
+      if (request.readOnly && request.replays === 0 && !due) {
+        again.push(request);
+      } else if (deadline > 0) this.#limbo.push(request);
       else {
         const { timeout } = this.#options;
         request.fail(lossError(request, silentError(this.#name, timeout)));

@@ -263,6 +263,7 @@ export class Link implements ConnEvents {
           (error) => this.#owner.report(error),
         );
         fence.server = this.#options.server;
+        fence.sent = true;
         fence.encode(out);
         this.inflight.push(fence);
       } else request.unfencedBefore = this.#unfenced;
@@ -290,6 +291,7 @@ export class Link implements ConnEvents {
       }
       this.#speaks = meta === true ? "meta" : "classic";
     }, (error) => this.drop(asMemcacheError(error)));
+    probe.sent = true;
     probe.encode(out);
     this.inflight.push(probe);
   }
