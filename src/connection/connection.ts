@@ -101,6 +101,9 @@ export class Connection {
   #fresh = 0;
   #unsentBytes = 0;
   #mixedTimeouts = false;
+  /** The timeout that a caller waited in vain, and when it was over. */
+  #waitedMs = 0;
+  #waitedAt = 0;
   #closed = false;
   #speaks: Speaks;
   #refusedProbe = false;
@@ -430,8 +433,14 @@ export class Connection {
     }
     // Where nobody has waited in vain, silence is no fault: a caller may have
     // asked for more patience than others have.
-    if (link !== undefined && this.#link === link && round.longest > 0) {
-      const limit = this.#options.timeout || round.longest;
+    if (round.longest > 0) {
+      this.#waitedMs = round.longest;
+      this.#waitedAt = at;
+    }
+    if (
+      link !== undefined && this.#link === link && link.heardAt < this.#waitedAt
+    ) {
+      const limit = this.#options.timeout || this.#waitedMs;
       if (link.stalled(at, limit)) this.#replace(link, at);
       else {
         const silentAt = (link.silentSince ?? Infinity) + limit;
