@@ -5,12 +5,18 @@
  */
 
 import type { Request } from "../connection/request.ts";
-import { MemcacheIllegalInputError } from "../errors.ts";
 import { isThenable } from "../serde/guard.ts";
-import type { CommandOptions, Item, Key, Serialized, Ttl } from "../types.ts";
+import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
-import { checkDelta, checkUint32, checkUint64 } from "../wire/numbers.ts";
 import { toExptime } from "../wire/ttl.ts";
+import {
+  itemKey,
+  iterated,
+  keyPair,
+  nowSeconds,
+  pairsOf,
+  routeOf,
+} from "./arguments.ts";
 import type {
   CountOptions,
   GetOptions,
@@ -19,7 +25,8 @@ import type {
   StoreOptions,
   Versioned,
 } from "./commands.ts";
-import { type Context, observe, serdeError } from "./context.ts";
+import { type Context, observe } from "./context.ts";
+import { countFrom, planCount } from "./counting.ts";
 import { type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import {
@@ -34,46 +41,9 @@ import {
   type KeyPair,
   type Prepared,
 } from "./requests/many.ts";
-import {
-  type StoreCommand,
-  type StoreParts,
-  StoreRequest,
-} from "./requests/store.ts";
-import { CountRequest, FoundRequest } from "./requests/word.ts";
-
-/** The part of a key that is stored. */
-function itemKey(key: Key): string {
-  return typeof key === "string" ? key : pairOf(key)[1];
-}
-
-/** The part of a key that chooses the server. */
-function routeOf(key: Key): string {
-  return typeof key === "string" ? key : pairOf(key)[0];
-}
-
-function pairOf(key: Key): readonly [string, string] {
-  if (
-    Array.isArray(key) && key.length === 2 && typeof key[0] === "string"
-  ) return key as readonly [string, string];
-  throw new MemcacheIllegalInputError(
-    "Cannot send key: it is neither a string nor a pair of a routing key and a key",
-    { sent: false },
-  );
-}
-
-/** Seconds since 1970. */
-function nowSeconds(): number {
-  return Math.floor(Date.now() / 1000);
-}
-
-/** What a store writes, besides its value and command. */
-interface StoreHead {
-  readonly pair: KeyPair;
-  readonly exptime: number;
-  readonly flags: number | undefined;
-  readonly noreply: boolean;
-  readonly cas: string | undefined;
-}
+import type { StoreCommand } from "./requests/store.ts";
+import { FoundRequest } from "./requests/word.ts";
+import { storeHead, storeRequest } from "./storing.ts";
 
 /**
  * What {@linkcode Client} and its kin have in common: every command on keys.
@@ -249,11 +219,11 @@ export class BaseClient implements KeyCommands {
     const changes: Prepared[] = [];
     try {
       for (const [key, value] of pairsOf(entries)) {
-        const head = this.#storeHead("set", key, options);
+        const head = storeHead(this.#context, "set", key, options);
         changes.push({
           key: head.pair.key,
           route: routeOf(key),
-          make: () => this.#storeRequest("set", value, head),
+          make: () => storeRequest(this.#context, "set", value, head),
         });
       }
     } catch (error) {
@@ -319,7 +289,7 @@ export class BaseClient implements KeyCommands {
   /** Sets a new lifetime. See {@linkcode KeyCommands.touch}. */
   touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<boolean> {
     try {
-      const { key: name, wireKey } = this.#pair(key, "touch");
+      const { key: name, wireKey } = keyPair(this.#context, key, "touch");
       const exptime = toExptime(ttl, nowSeconds(), "touch");
       return this.#run(
         new FoundRequest(
@@ -366,11 +336,6 @@ export class BaseClient implements KeyCommands {
     return Promise.reject(error);
   }
 
-  #pair(key: Key, command: string): KeyPair {
-    const name = itemKey(key);
-    return { key: name, wireKey: wireKey(name, this.#context, command) };
-  }
-
   #noreply(options: NoreplyOptions | undefined): boolean {
     return options?.noreply ?? this.#context.defaultNoreply;
   }
@@ -383,7 +348,7 @@ export class BaseClient implements KeyCommands {
     options: CommandOptions | undefined,
   ): Promise<T> {
     try {
-      const pair = this.#pair(key, command);
+      const pair = keyPair(this.#context, key, command);
       const exptime = command === "gats"
         ? toExptime(ttl, nowSeconds(), command)
         : undefined;
@@ -408,62 +373,12 @@ export class BaseClient implements KeyCommands {
     try {
       const pairs: Array<KeyPair & { route: string }> = [];
       for (const key of iterated(keys)) {
-        const { key: name, wireKey } = this.#pair(key, command);
+        const { key: name, wireKey } = keyPair(this.#context, key, command);
         pairs.push({ key: name, wireKey, route: routeOf(key) });
       }
       return fetchMany(this.#context, this.#executor, command, pairs, options);
     } catch (error) {
       return this.#refused(error);
-    }
-  }
-
-  /** Checks all of a store but its value. */
-  #storeHead(
-    command: StoreCommand,
-    key: Key,
-    options: StoreOptions | undefined,
-    cas?: unknown,
-  ): StoreHead {
-    const flags = options?.flags;
-    return {
-      pair: this.#pair(key, command),
-      exptime: toExptime(options?.ttl, nowSeconds(), command),
-      flags: flags === undefined
-        ? undefined
-        : checkUint32("flags", flags, command),
-      noreply: command === "cas"
-        ? options?.noreply ?? false
-        : this.#noreply(options),
-      cas: command === "cas" ? checkUint64("cas", cas, command) : undefined,
-    };
-  }
-
-  /** Serializes, and makes the request: at once, if the serde can. */
-  #storeRequest(
-    command: StoreCommand,
-    value: unknown,
-    head: StoreHead,
-  ): StoreRequest | Promise<StoreRequest> {
-    const { key, wireKey } = head.pair;
-    const make = ({ data, flags }: Serialized): StoreRequest => {
-      const parts: StoreParts = {
-        data,
-        flags: head.flags ?? flags,
-        exptime: head.exptime,
-        cas: head.cas,
-      };
-      return new StoreRequest(command, key, wireKey, parts, head.noreply);
-    };
-    const failed = (error: unknown): never => {
-      throw serdeError(error, command, key);
-    };
-    try {
-      const serialized = this.#context.serde.serialize(key, value);
-      return isThenable(serialized)
-        ? Promise.resolve(serialized).then(make).catch(failed)
-        : make(serialized);
-    } catch (error) {
-      return failed(error);
     }
   }
 
@@ -475,8 +390,8 @@ export class BaseClient implements KeyCommands {
     cas?: unknown,
   ): Promise<T> {
     try {
-      const head = this.#storeHead(command, key, options, cas);
-      const request = this.#storeRequest(command, value, head);
+      const head = storeHead(this.#context, command, key, options, cas);
+      const request = storeRequest(this.#context, command, value, head);
       if (!isThenable(request)) return this.#run(request, key, options);
       const calledAt = performance.now();
       return request.then((ready) => {
@@ -499,7 +414,7 @@ export class BaseClient implements KeyCommands {
     key: Key,
     options: NoreplyOptions | undefined,
   ): FoundRequest {
-    const { key: name, wireKey } = this.#pair(key, "delete");
+    const { key: name, wireKey } = keyPair(this.#context, key, "delete");
     return new FoundRequest(
       "delete",
       name,
@@ -515,95 +430,12 @@ export class BaseClient implements KeyCommands {
     options: CountOptions = {},
   ): Promise<T> {
     try {
-      const { key: name, wireKey } = this.#pair(key, command);
-      const line = `${command} ${wireKey} ${checkDelta(delta, command)}`;
-      const noreply = options.noreply ?? false;
-      const make = (): CountRequest =>
-        new CountRequest(
-          command,
-          name,
-          line,
-          noreply,
-          typeof delta === "bigint",
-        );
-      const { initial, ttl } = options;
-      if (initial === undefined) return this.#run(make(), key, options);
-      if (noreply) {
-        throw new MemcacheIllegalInputError(
-          `Cannot send ${command}: initial needs a reply, leave noreply out`,
-          { command, key: name, sent: false },
-        );
-      }
-      const text = checkUint64("initial", initial, command);
-      const first = typeof delta === "bigint" ? BigInt(text) : Number(text);
-      if (typeof first === "number" && !Number.isSafeInteger(first)) {
-        throw new MemcacheIllegalInputError(
-          `Cannot send ${command}: initial is past 2^53 - 1, give the delta as a bigint (1n)`,
-          { command, key: name, sent: false },
-        );
-      }
-      const head = this.#storeHead("add", key, { ttl, noreply: false });
-      return this.#countFrom(key, first, head, make, options);
+      const plan = planCount(this.#context, command, key, delta, options);
+      if (plan.first === undefined) return this.#run(plan.make(), key, options);
+      const route = routeOf(key);
+      return countFrom(this.#context, this.#executor, plan, route, options);
     } catch (error) {
       return this.#refused(error);
     }
   }
-
-  /**
-   * Counts, and creates the counter where there is none. Another client may
-   * create or delete it in between, hence the second round.
-   */
-  async #countFrom<T>(
-    key: Key,
-    initial: number | bigint,
-    head: StoreHead,
-    make: () => CountRequest,
-    options: CountOptions,
-  ): Promise<T> {
-    const timeout = readTimeout(options.timeout, this.#context.timeout);
-    const deadline = timeout > 0 ? performance.now() + timeout : 0;
-    const within = <R extends Request>(request: R): R => {
-      request.deadline = deadline;
-      return request;
-    };
-    for (;;) {
-      const counted = await this.#run<T | undefined>(
-        within(make()),
-        key,
-        options,
-      );
-      if (counted !== undefined) return counted;
-      const request = await this.#storeRequest("add", initial, head);
-      const added = await this.#run<boolean>(within(request), key, options);
-      // The result has the type of the delta, as `initial` does.
-      if (added) return initial as T;
-    }
-  }
-}
-
-/** The pairs of what `setMany` was given. */
-function pairsOf(
-  entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
-): Iterable<readonly [Key, unknown]> {
-  if (typeof entries !== "object" || entries === null) {
-    throw new MemcacheIllegalInputError(
-      "Cannot send set: the entries are neither pairs nor an object",
-      { command: "set", sent: false },
-    );
-  }
-  return Symbol.iterator in entries
-    // An object with an iterator is the first of the two types.
-    ? entries as Iterable<readonly [Key, unknown]>
-    : Object.entries(entries);
-}
-
-/** Refuses what is no list of keys; a string is one key, not a list. */
-function iterated(keys: Iterable<Key>): Iterable<Key> {
-  if (
-    typeof keys === "object" && keys !== null && Symbol.iterator in keys
-  ) return keys;
-  throw new MemcacheIllegalInputError(
-    "Cannot send keys: they are not iterable, give an array or a set of keys",
-    { sent: false },
-  );
 }

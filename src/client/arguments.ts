@@ -1,0 +1,68 @@
+/**
+ * What callers give, taken apart.
+ *
+ * @module
+ */
+
+import { MemcacheIllegalInputError } from "../errors.ts";
+import type { Key } from "../types.ts";
+import { type KeyRules, wireKey } from "../wire/key.ts";
+import type { KeyPair } from "./requests/many.ts";
+
+/** The part of a key that is stored. */
+export function itemKey(key: Key): string {
+  return typeof key === "string" ? key : pairOf(key)[1];
+}
+
+/** The part of a key that chooses the server. */
+export function routeOf(key: Key): string {
+  return typeof key === "string" ? key : pairOf(key)[0];
+}
+
+function pairOf(key: Key): readonly [string, string] {
+  if (
+    Array.isArray(key) && key.length === 2 && typeof key[0] === "string"
+  ) return key as readonly [string, string];
+  throw new MemcacheIllegalInputError(
+    "Cannot send key: it is neither a string nor a pair of a routing key and a key",
+    { sent: false },
+  );
+}
+
+/** The stored part of a key, as it was given and as it goes on the wire. */
+export function keyPair(rules: KeyRules, key: Key, command: string): KeyPair {
+  const name = itemKey(key);
+  return { key: name, wireKey: wireKey(name, rules, command) };
+}
+
+/** Seconds since 1970, for the exptime. */
+export function nowSeconds(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
+/** The pairs of what `setMany` was given. */
+export function pairsOf(
+  entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+): Iterable<readonly [Key, unknown]> {
+  if (typeof entries !== "object" || entries === null) {
+    throw new MemcacheIllegalInputError(
+      "Cannot send set: the entries are neither pairs nor an object",
+      { command: "set", sent: false },
+    );
+  }
+  return Symbol.iterator in entries
+    // An object with an iterator is the first of the two types.
+    ? entries as Iterable<readonly [Key, unknown]>
+    : Object.entries(entries);
+}
+
+/** Refuses what is no list of keys; a string is one key, not a list. */
+export function iterated(keys: Iterable<Key>): Iterable<Key> {
+  if (
+    typeof keys === "object" && keys !== null && Symbol.iterator in keys
+  ) return keys;
+  throw new MemcacheIllegalInputError(
+    "Cannot send keys: they are not iterable, give an array or a set of keys",
+    { sent: false },
+  );
+}

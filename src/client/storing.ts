@@ -1,0 +1,94 @@
+/**
+ * Stores on their way from a call to a request: checks, then the serde.
+ *
+ * @module
+ */
+
+import { isThenable } from "../serde/guard.ts";
+import type { Key, Serialized } from "../types.ts";
+import { checkUint32, checkUint64 } from "../wire/numbers.ts";
+import { toExptime } from "../wire/ttl.ts";
+import { keyPair, nowSeconds } from "./arguments.ts";
+import type { StoreOptions } from "./commands.ts";
+import { type Context, serdeError } from "./context.ts";
+import type { KeyPair } from "./requests/many.ts";
+import { type StoreCommand, StoreRequest } from "./requests/store.ts";
+
+/** What a store writes, besides its value and command. */
+export interface StoreHead {
+  /** The key. */
+  readonly pair: KeyPair;
+  /** As protocol.txt has it. */
+  readonly exptime: number;
+  /** The caller's flags, in place of the serde's. */
+  readonly flags: number | undefined;
+  /** Whether no reply is asked for. */
+  readonly noreply: boolean;
+  /** The CAS unique in digits, for `cas`. */
+  readonly cas: string | undefined;
+}
+
+/**
+ * Checks all of a store but its value.
+ *
+ * @throws {MemcacheIllegalInputError} If a part of it cannot be sent.
+ */
+export function storeHead(
+  context: Context,
+  command: StoreCommand,
+  key: Key,
+  options: StoreOptions | undefined,
+  cas?: unknown,
+): StoreHead {
+  const flags = options?.flags;
+  const fallback = command !== "cas" && context.defaultNoreply;
+  return {
+    pair: keyPair(context, key, command),
+    exptime: toExptime(options?.ttl, nowSeconds(), command),
+    flags: flags === undefined
+      ? undefined
+      : checkUint32("flags", flags, command),
+    noreply: options?.noreply ?? fallback,
+    cas: command === "cas" ? checkUint64("cas", cas, command) : undefined,
+  };
+}
+
+/** Makes the request of a value that has been serialized. */
+export function serializedRequest(
+  command: StoreCommand,
+  head: StoreHead,
+  { data, flags }: Serialized,
+): StoreRequest {
+  const { pair, exptime, noreply, cas } = head;
+  const parts = { data, flags: head.flags ?? flags, exptime, cas };
+  return new StoreRequest(command, pair.key, pair.wireKey, parts, noreply);
+}
+
+/**
+ * Serializes, and makes the request: at once, if the serde can.
+ *
+ * @throws {MemcacheSerdeError} If the value cannot be stored; a promise of the
+ * request rejects with it.
+ */
+export function storeRequest(
+  context: Context,
+  command: StoreCommand,
+  value: unknown,
+  head: StoreHead,
+): StoreRequest | Promise<StoreRequest> {
+  const { key } = head.pair;
+  try {
+    const serialized = context.serde.serialize(key, value);
+    if (!isThenable(serialized)) {
+      return serializedRequest(command, head, serialized);
+    }
+    return Promise.resolve(serialized).then(
+      (late) => serializedRequest(command, head, late),
+      (error) => {
+        throw serdeError(error, command, key);
+      },
+    );
+  } catch (error) {
+    throw serdeError(error, command, key);
+  }
+}
