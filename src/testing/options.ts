@@ -118,7 +118,8 @@ export interface MemcachedServerOptions {
    */
   idleTimeout?: number;
   /**
-   * Most requests that are kept in `requests`.
+   * Most requests that are kept in `requests`, with at most 64 MiB of data
+   * between them. The older half is forgotten when there are more.
    *
    * @default {10_000}
    */

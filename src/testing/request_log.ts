@@ -13,10 +13,14 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
+/** Most bytes of data blocks that the log keeps alive. */
+const MAX_DATA = 64 * 1024 * 1024;
+
 /** Requests in the order they came in, the oldest forgotten at a limit. */
 export class RequestLog {
   readonly #limit: number;
   #requests: ServerRequest[] = [];
+  #data = 0;
   #waiters: readonly Waiter[] = [];
 
   /** Makes an empty log that holds at most `limit` requests. */
@@ -32,9 +36,10 @@ export class RequestLog {
   /** Adds a request and tells those who wait for it. */
   add(request: ServerRequest): void {
     this.#requests.push(request);
-    // Cut by half at a time, so that adding stays cheap.
-    if (this.#requests.length > this.#limit) {
-      this.#requests.splice(0, Math.ceil(this.#limit / 2) || 1);
+    this.#data += request.data?.length ?? 0;
+    // Halved each time, so that adding stays cheap.
+    while (this.#requests.length > this.#limit || this.#data > MAX_DATA) {
+      this.#forget(Math.ceil(this.#requests.length / 2));
     }
     if (this.#waiters.length === 0) return;
     const met = this.#waiters.filter(({ match }) => matches(request, match));
@@ -44,7 +49,7 @@ export class RequestLog {
 
   /** Forgets all requests. */
   clear(): void {
-    this.#requests = [];
+    this.#forget(this.#requests.length);
   }
 
   /** Resolves with the next request that matches. */
@@ -63,5 +68,13 @@ export class RequestLog {
         new MemcacheError("Cannot wait for a request: the server was closed"),
       );
     }
+  }
+
+  #forget(count: number): void {
+    // The array that a user has taken stays as it is.
+    for (const { data } of this.#requests.slice(0, count)) {
+      this.#data -= data?.length ?? 0;
+    }
+    this.#requests = this.#requests.slice(count);
   }
 }

@@ -5,6 +5,7 @@
  */
 import * as net from "node:net";
 import * as tls from "node:tls";
+import { decodeLatin1 } from "../../src/testing/latin1.ts";
 
 /** Where to connect to, and how. */
 export interface RawTarget {
@@ -18,7 +19,9 @@ export interface RawTarget {
 
 /** Turns a latin1 text into bytes. */
 export function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** A connection that is read from as a latin1 text. */
@@ -32,9 +35,7 @@ export class RawClient {
   private constructor(socket: net.Socket) {
     this.#socket = socket;
     socket.on("data", (bytes: Uint8Array) => {
-      for (let i = 0; i < bytes.length; i += 4096) {
-        this.#received += String.fromCharCode(...bytes.subarray(i, i + 4096));
-      }
+      this.#received += decodeLatin1(bytes);
       this.#wake();
     });
     const end = () => {

@@ -6,6 +6,7 @@
 import { Clock } from "../../src/testing/clock.ts";
 import type { ServerState } from "../../src/testing/context.ts";
 import { Counters } from "../../src/testing/counters.ts";
+import { decodeLatin1 } from "../../src/testing/latin1.ts";
 import {
   checkOptions,
   initialSettings,
@@ -43,9 +44,7 @@ export class LoneSession {
     this.#session = new Session(this.state, {
       request: () => undefined,
       write: (bytes) => {
-        for (let i = 0; i < bytes.length; i += 4096) {
-          this.#replies += String.fromCharCode(...bytes.subarray(i, i + 4096));
-        }
+        this.#replies += decodeLatin1(bytes);
         return true;
       },
       faulted: () => {},

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { MemcacheIllegalInputError } from "@x/memcache";
 import { type Fault, MemcachedServer } from "@x/memcache/testing";
-import { MemcacheIllegalInputError } from "../../src/errors.ts";
 import { test } from "../_runtime.ts";
 import { RawClient } from "./_raw.ts";
 
