@@ -36,6 +36,16 @@ import type { Request } from "./request.ts";
 /** Bytes of values that may wait on one connection before more are refused. */
 export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
 
+/** Bytes of commands in one write. */
+const BATCH_BYTES = 36 * 1024;
+
+/**
+ * The same with TLS. memcached (1.6.18) reads one record at a time into 16 KiB
+ * and goes to sleep over what it leaves of it, so a record has to end where a
+ * command does: all commands of a write but the last one fit into one.
+ */
+const RECORD_BYTES = 8 * 1024;
+
 /** A pause of at most this many milliseconds is waited for, not failed on. */
 const SHORT_PAUSE = 50;
 
@@ -318,6 +328,7 @@ export class Connection {
     const link = new Link(conn, {
       server: this.#name,
       maxValueSize,
+      batchBytes: this.#options.tls === undefined ? BATCH_BYTES : RECORD_BYTES,
       auth,
       speaks: this.#refusedProbe ? "classic" : this.#speaks,
       insistsOnMeta: protocol === "meta",
@@ -380,8 +391,8 @@ export class Connection {
 
   /** The link has ended under its requests. */
   #lost(link: Link, error: MemcacheError | undefined): void {
-    const refused = !link.heard && this.#options.protocol === "auto" &&
-      !this.#refusedProbe;
+    const refused = !link.verified && (!link.heard || link.refusedProbe) &&
+      this.#options.protocol === "auto" && !this.#refusedProbe;
     const raced = link.verified && !link.heardSinceOwed &&
       link.idleBefore >= IDLE_RACE;
     if (!link.verified) {

@@ -10,6 +10,7 @@ import {
   MemcacheOverloadError,
   MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
+  MemcacheUnknownCommandError,
   rebound,
 } from "../errors.ts";
 import type { Backoff } from "./backoff.ts";
@@ -104,9 +105,12 @@ export function lossError(
   error: MemcacheError | undefined,
 ): MemcacheError {
   const about = request.about();
-  if (
-    error instanceof MemcacheConnectionError && error.code !== "ERR_CONNECTION"
-  ) return rebound(error, about);
+  // What the server has against every command, each is told as it is.
+  const toAll = error instanceof MemcacheConnectionError
+    ? error.code !== "ERR_CONNECTION"
+    : error instanceof MemcacheUnknownCommandError &&
+      error.command === undefined;
+  if (error !== undefined && toAll) return rebound(error, about);
   const why = error === undefined ? "" : `: ${error.message}`;
   return new MemcacheUnexpectedCloseError(
     `Cannot finish ${request.command}: the connection to ${request.server} ended before its reply${why}`,

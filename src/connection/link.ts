@@ -17,7 +17,7 @@ import type { Conn, ConnEvents } from "../conn/conn.ts";
 import { Decoder } from "../wire/decoder.ts";
 import { Output } from "../wire/output.ts";
 import { INVALID, isError, LINE, MORE, NUMBER } from "../wire/reply.ts";
-import { lineText } from "../wire/reply_error.ts";
+import { lineText, replyError } from "../wire/reply_error.ts";
 import { now } from "./alarm.ts";
 import { Deque } from "./deque.ts";
 import { asMemcacheError } from "./failures.ts";
@@ -36,9 +36,6 @@ import {
   type ReadText,
   type Request,
 } from "./request.ts";
-
-/** Commands are encoded up to this many bytes before they are written. */
-const BATCH_BYTES = 36 * 1024;
 
 /** Bytes written in one turn before others get a chance to run. */
 const TURN_BYTES = 512 * 1024;
@@ -68,6 +65,8 @@ export interface LinkOptions {
   readonly server: string;
   /** Largest value to accept, in bytes. */
   readonly maxValueSize: number;
+  /** Commands are encoded up to this many bytes before they are written. */
+  readonly batchBytes: number;
   /** Sent first, if given. */
   readonly auth: Credentials | undefined;
   /** What to speak before the probe is answered. */
@@ -100,6 +99,8 @@ export class Link implements ConnEvents {
   verified = false;
   /** Whether anything has arrived at all. */
   heard = false;
+  /** Whether the server answered the probe, and does not know it. */
+  refusedProbe = false;
   /** Whether an error line came that cannot be put to one command. */
   ambiguous = false;
   /** Bytes of values taken from the queue since this was last read. */
@@ -195,7 +196,7 @@ export class Link implements ConnEvents {
       const silent: Request[] = [];
       if (this.inflight.length === 0) this.#owed(at);
       while (
-        unsent.length > 0 && out.length < BATCH_BYTES &&
+        unsent.length > 0 && out.length < this.#options.batchBytes &&
         out.large === undefined && !this.closing
       ) {
         const request = this.#take(unsent, bulk);
@@ -289,6 +290,7 @@ export class Link implements ConnEvents {
         );
         return;
       }
+      this.refusedProbe = meta !== true;
       this.#speaks = meta === true ? "meta" : "classic";
     }, (error) => this.drop(asMemcacheError(error)));
     probe.sent = true;
@@ -377,17 +379,19 @@ export class Link implements ConnEvents {
       if (step === COMPLETE) {
         this.inflight.shift();
         if (head.endsConnection) this.closing = false;
-        if (!this.verified) this.#verify();
+        // An error line to the probe may be the last thing that is said here.
+        if (
+          !this.verified && !(head instanceof ProbeRequest && this.refusedProbe)
+        ) {
+          this.#verify();
+        }
         continue;
       }
       if (step === COMPLETE_DROP) {
         this.inflight.shift();
-        this.drop(
-          new MemcacheUnknownError(
-            "Cannot go on with the connection: after an error to a command with a value it may be out of step",
-            { server: this.#options.server },
-          ),
-        );
+        // A second line may follow, or none ever again.
+        const line = lineText(decoder.line, decoder.lineStart, decoder.lineEnd);
+        this.drop(replyError(kind, line, head.about()));
         return;
       }
       this.#outOfStep(head, lineName(decoder, kind));
