@@ -38,8 +38,9 @@ const TOO_MANY = encodeLatin1("ERROR Too many open connections\r\n");
  * It speaks the classic and the meta commands over TCP, TLS and unix domain
  * sockets, and neither UDP nor the binary protocol: a connection that begins
  * with it is closed. It differs from memcached where that is at the mercy of
- * threads: an item's last access is exact, memory is counted by item and not
- * by slab, and `watch` says `OK` and then nothing.
+ * threads: an item's last access is exact, a number that gets shorter is always
+ * padded, memory is counted by item and not by slab, and `watch` says `OK` and
+ * then nothing.
  *
  * @example
  * ```ts
