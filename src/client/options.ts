@@ -8,7 +8,7 @@ import { parseServer, type ServerSpec } from "../conn/address.ts";
 import type { Dial, KeepAliveOptions, ServerAddress } from "../conn/conn.ts";
 import { dial as dialByRuntime } from "../conn/dial.ts";
 import { readTlsOptions } from "../conn/tls.ts";
-import type { ConnectionOptions } from "../connection/connection.ts";
+import type { ConnectionOptions } from "../connection/options.ts";
 import type { Request } from "../connection/request.ts";
 import { type MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
 import { viewSerde } from "../serde/guard.ts";

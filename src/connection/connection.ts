@@ -9,21 +9,14 @@
  */
 
 import { type MemcacheError, MemcacheUnexpectedCloseError } from "../errors.ts";
-import type {
-  Conn,
-  Dial,
-  KeepAliveOptions,
-  ServerAddress,
-} from "../conn/conn.ts";
-import type { TlsOptions } from "../types.ts";
+import type { Conn } from "../conn/conn.ts";
 import { Alarm, now } from "./alarm.ts";
+import { Attempt } from "./attempt.ts";
 import { Backoff } from "./backoff.ts";
 import { Deque } from "./deque.ts";
-import type { Credentials } from "./handshake.ts";
 import {
   closedEarlyError,
   closedError,
-  connectTimeoutError,
   lossError,
   overloadError,
   silentError,
@@ -31,6 +24,7 @@ import {
   unreachableError,
 } from "./failures.ts";
 import { Link, type Speaks } from "./link.ts";
+import type { ConnectionOptions } from "./options.ts";
 import type { Request } from "./request.ts";
 
 /** Bytes of values that may wait on one connection before more are refused. */
@@ -57,42 +51,6 @@ const IDLE_RACE = 100;
 
 /** How many timeouts are told in one turn of the event loop. */
 const EXPIRE_BATCH = 2000;
-
-/** What a connection needs to know. Every value has been checked. */
-export interface ConnectionOptions {
-  /** Where to. */
-  readonly address: ServerAddress;
-  /** How to get there. */
-  readonly dial: Dial;
-  /** Milliseconds, 0 for none. */
-  readonly connectTimeout: number;
-  /** Milliseconds that a command may take by default, 0 for none. */
-  readonly timeout: number;
-  /** TCP_NODELAY. */
-  readonly noDelay: boolean;
-  /** TCP keep-alive. */
-  readonly keepAlive: boolean | KeepAliveOptions;
-  /** TLS, if wanted. */
-  readonly tls: TlsOptions | undefined;
-  /** ASCII authentication, if wanted. */
-  readonly auth: Credentials | undefined;
-  /** What to speak. */
-  readonly protocol: "auto" | "classic" | "meta";
-  /** Commands that may wait for a reply. */
-  readonly maxPending: number;
-  /** Largest value to accept, in bytes. */
-  readonly maxValueSize: number;
-  /** Sees the failures that no caller can be told of. */
-  readonly report: (error: MemcacheError) => void;
-  /** Makes one request of many gets. */
-  readonly join: (requests: Request[]) => Request;
-}
-
-/** One try to open a link. */
-interface Attempt {
-  readonly controller: AbortController;
-  timer: ReturnType<typeof setTimeout> | undefined;
-}
 
 /** One pipelined connection to one server, opened when it is needed. */
 export class Connection {
@@ -295,31 +253,13 @@ export class Connection {
   }
 
   #dial(): void {
-    const { address, dial, noDelay, keepAlive, tls, connectTimeout } =
-      this.#options;
-    const controller = new AbortController();
-    const attempt: Attempt = { controller, timer: undefined };
-    this.#attempt = attempt;
-    if (connectTimeout > 0) {
-      // A transport that does not heed the signal must not hold us up: the
-      // attempt fails here, not in the transport's answer.
-      attempt.timer = setTimeout(() =>
-        this.#attemptFailed(
-          attempt,
-          connectTimeoutError(this.#name, connectTimeout),
-        ), connectTimeout);
-    }
-    const { signal } = controller;
-    const options = tls === undefined
-      ? { signal, noDelay, keepAlive }
-      : { signal, noDelay, keepAlive, tls };
-    Promise.resolve().then(() => dial(address, options)).then(
-      (conn) => {
-        if (this.#attempt === attempt) this.#linked(attempt, conn);
-        else conn.close();
-      },
-      (error) => this.#attemptFailed(attempt, error),
+    const attempt: Attempt = new Attempt(
+      this.#options,
+      (conn) => this.#linked(attempt, conn),
+      (cause) => this.#attemptFailed(attempt, cause),
     );
+    this.#attempt = attempt;
+    attempt.start();
   }
 
   /** The transport is open: the protocol begins. */
@@ -350,7 +290,7 @@ export class Connection {
       this.#begin(attempt, link);
       return;
     }
-    attempt.controller.signal.addEventListener("abort", () => link.abandon());
+    attempt.signal.addEventListener("abort", () => link.abandon());
     link.authenticate((error) => {
       if (this.#attempt !== attempt) return;
       if (error === undefined) this.#begin(attempt, link);
@@ -360,7 +300,7 @@ export class Connection {
 
   /** The link is ready for requests. */
   #begin(attempt: Attempt, link: Link): void {
-    clearTimeout(attempt.timer);
+    attempt.succeed();
     this.#attempt = undefined;
     this.#link = link;
     this.#held = true;
@@ -372,8 +312,7 @@ export class Connection {
   #attemptFailed(attempt: Attempt, cause: unknown): void {
     if (this.#attempt !== attempt) return;
     this.#attempt = undefined;
-    clearTimeout(attempt.timer);
-    attempt.controller.abort(cause);
+    attempt.giveUp(cause);
     const at = now();
     this.#backoff.failed(at, cause);
     this.#failUnsent((request) => unreachableError(request, this.#backoff, at));
@@ -512,8 +451,7 @@ export class Connection {
     this.#pause = undefined;
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    clearTimeout(attempt?.timer);
-    attempt?.controller.abort(makeError());
+    attempt?.giveUp(makeError());
     const link = this.#link;
     this.#link = undefined;
     this.#held = false;

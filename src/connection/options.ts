@@ -1,0 +1,41 @@
+/**
+ * What a connection is told by its client.
+ *
+ * @module
+ */
+
+import type { Dial, KeepAliveOptions, ServerAddress } from "../conn/conn.ts";
+import type { MemcacheError } from "../errors.ts";
+import type { TlsOptions } from "../types.ts";
+import type { Credentials } from "./handshake.ts";
+import type { Request } from "./request.ts";
+
+/** What a connection needs to know. Every value has been checked. */
+export interface ConnectionOptions {
+  /** Where to. */
+  readonly address: ServerAddress;
+  /** How to get there. */
+  readonly dial: Dial;
+  /** Milliseconds, 0 for none. */
+  readonly connectTimeout: number;
+  /** Milliseconds that a command may take by default, 0 for none. */
+  readonly timeout: number;
+  /** TCP_NODELAY. */
+  readonly noDelay: boolean;
+  /** TCP keep-alive. */
+  readonly keepAlive: boolean | KeepAliveOptions;
+  /** TLS, if wanted. */
+  readonly tls: TlsOptions | undefined;
+  /** ASCII authentication, if wanted. */
+  readonly auth: Credentials | undefined;
+  /** What to speak. */
+  readonly protocol: "auto" | "classic" | "meta";
+  /** Commands that may wait for a reply. */
+  readonly maxPending: number;
+  /** Largest value to accept, in bytes. */
+  readonly maxValueSize: number;
+  /** Sees the failures that no caller can be told of. */
+  readonly report: (error: MemcacheError) => void;
+  /** Makes one request of many gets. */
+  readonly join: (requests: Request[]) => Request;
+}
