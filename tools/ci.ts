@@ -13,9 +13,10 @@ import {
 } from "./runners.ts";
 
 const OUT = ".out";
-/** Milliseconds for the tests on one runtime and for everything together. */
-const TARGET_TIMEOUT = 120_000;
-const TIMEOUT = 420_000;
+/** Milliseconds for a file, for the tests on one runtime and for everything. */
+const FILE_TIMEOUT = 120_000;
+const TARGET_TIMEOUT = 200_000;
+const TIMEOUT = 480_000;
 /** Seconds from which on a file is named as slow. */
 const SLOW = 8;
 
@@ -57,7 +58,7 @@ function count(target: string, report: Report): void {
 
 async function testOnDeno(): Promise<void> {
   await Deno.remove(`${OUT}/deno.xml`).catch(() => {});
-  const { code, output } = await task("test", 200_000);
+  const { code, output } = await task("test", TARGET_TIMEOUT);
   const report = readJunit(
     await Deno.readTextFile(`${OUT}/deno.xml`).catch(() => ""),
   );
@@ -97,11 +98,13 @@ async function testOn(
       target,
       file,
       `${OUT}/tests`,
-      Math.min(left, 60_000),
+      Math.min(left, FILE_TIMEOUT),
     );
     const seconds = (performance.now() - now) / 1000;
     if (seconds > SLOW) {
-      console.log(`-- slow: ${file}, ${seconds.toFixed(1)} s`);
+      {
+        console.log(`-- slow: ${target} ${file}, ${seconds.toFixed(1)} s`);
+      }
     }
     if (report.failed.length > 0) {
       console.log(`-- ${target} ${file}\n${report.output}`);
@@ -175,9 +178,9 @@ async function typeCheckConsumer(): Promise<void> {
 }
 
 async function run(): Promise<void> {
-  for (const name of ["check", "lint", "doc", "publish:dry", "demo"]) {
-    await task(name);
-  }
+  const checks = ["check", "lint", "doc", "publish:dry"];
+  await Promise.all(checks.map((name) => task(name)));
+  await task("demo");
   await testOnDeno();
   const files = await listTests("bun");
   await Deno.remove(`${OUT}/tests`, { recursive: true }).catch(() => {});
@@ -187,10 +190,16 @@ async function run(): Promise<void> {
   );
   const installed = await install();
   if (installed) await typeCheckConsumer();
-  for (const target of TARGETS.filter((target) => target !== "deno")) {
-    if (installed && bundled.code === 0) await testOn(target, files);
-    else failures.push(`${target} (not run)`);
+  const targets = TARGETS.filter((target) => target !== "deno");
+  if (!installed || bundled.code !== 0) {
+    failures.push(...targets.map((target) => `${target} (not run)`));
+    return;
   }
+  await Promise.all([1, 2].map(async () => {
+    for (let target; (target = targets.shift()) !== undefined;) {
+      await testOn(target, files);
+    }
+  }));
 }
 
 Deno.chdir(`${import.meta.dirname}/..`);

@@ -157,7 +157,7 @@ export async function runTest(
   target: Target,
   file: string,
   out: string,
-  timeout: number = 60_000,
+  timeout: number = 150_000,
 ): Promise<Report> {
   const results = await Deno.makeTempFile();
   try {
