@@ -1,0 +1,6 @@
+import { dial, dialNode } from "../../src/conn/dial.ts";
+import { runtime } from "../_runtime.ts";
+import { conformance } from "./conformance.ts";
+
+conformance("dial", dial, { target: runtime !== "bun" });
+if (runtime !== "node") conformance("dialNode", dialNode, { target: true });
