@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import * as net from "node:net";
 
@@ -44,7 +45,7 @@ export class Peer {
   readonly number: number;
   /** The commands that were read, in their order. */
   readonly commands: Command[] = [];
-  /** Every byte that was received, one character for each, piece by piece. */
+  /** Every byte that was read, one character for each, piece by piece. */
   readonly packets: string[] = [];
   /** How many bytes were received. */
   received = 0;
@@ -57,6 +58,8 @@ export class Peer {
 
   readonly #server: ScriptedServer;
   #rest = "";
+  /** How much of `#rest` the command at its begin needs. */
+  #need = 0;
 
   /** Takes a socket that was accepted. */
   constructor(server: ScriptedServer, socket: net.Socket, number: number) {
@@ -64,7 +67,7 @@ export class Peer {
     this.socket = socket;
     this.number = number;
     socket.on("error", () => {});
-    socket.on("data", (bytes: Uint8Array) => this.#read(latin1(bytes)));
+    socket.on("data", (bytes: Uint8Array) => this.#take(bytes));
     socket.on("end", () => {
       this.ended = true;
       // It is a half-open server: what is left to be said is said.
@@ -77,7 +80,7 @@ export class Peer {
     });
   }
 
-  /** Everything that was received. */
+  /** Everything that was read. */
   get text(): string {
     return this.packets.join("");
   }
@@ -123,13 +126,14 @@ export class Peer {
     this.socket.resume();
   }
 
-  #read(text: string): void {
-    this.packets.push(text);
-    this.received += text.length;
+  #take(bytes: Uint8Array): void {
+    this.received += bytes.length;
     if (this.#server.reads) {
+      const text = latin1(bytes);
+      this.packets.push(text);
       this.#rest += text;
       for (;;) {
-        const command = this.#take();
+        const command = this.#next();
         if (command === undefined) break;
         this.commands.push(command);
         this.send(this.#server.script(command, this) ?? "");
@@ -138,7 +142,8 @@ export class Peer {
     this.#server.changed();
   }
 
-  #take(): Command | undefined {
+  #next(): Command | undefined {
+    if (this.#rest.length < this.#need) return undefined;
     const end = this.#rest.indexOf("\r\n");
     if (end < 0) return undefined;
     const line = this.#rest.slice(0, end);
@@ -148,10 +153,12 @@ export class Peer {
     if (STORES.has(name)) {
       const from = next;
       next += Number(args[3]) + 2;
+      this.#need = next;
       if (this.#rest.length < next) return undefined;
       data = this.#rest.slice(from, next - 2);
     }
     this.#rest = this.#rest.slice(next);
+    this.#need = 0;
     return { name, args, line, data, noreply: args.at(-1) === "noreply" };
   }
 }
@@ -166,7 +173,7 @@ export class ScriptedServer {
   script: Script;
   /** Called for every connection; may be replaced at any time. */
   accept: ((peer: Peer) => void) | undefined;
-  /** Whether commands are read; received bytes are counted in any case. */
+  /** Whether bytes are read; else they are counted, and lost. */
   reads = true;
 
   readonly #server: net.Server;
@@ -347,16 +354,11 @@ function values(keys: readonly string[], items: Items, name: string): string {
 
 /** Text of bytes, one character for each. */
 function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 8192) {
-    text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  }
-  return text;
+  const { buffer, byteOffset, byteLength } = bytes;
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }
 
 /** Bytes of a text, one for each character. */
 function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+  return Buffer.from(text, "latin1");
 }

@@ -17,9 +17,16 @@ import { LineCommand } from "./word.ts";
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/**
+ * Longest reply to `stats`, in bytes. memcached itself stops at 2 MiB where a
+ * reply could go on for ever.
+ */
+const MAX_STATS = 4 * 1024 * 1024;
+
 /** `stats`: names and values, as they come. */
 export class StatsRequest extends LineCommand {
   #pairs: Array<[name: string, value: string]> = [];
+  #size = 0;
   readonly #oneLine: boolean;
 
   /** Takes the whole line. */
@@ -32,11 +39,15 @@ export class StatsRequest extends LineCommand {
 
   override rewind(): void {
     this.#pairs = [];
+    this.#size = 0;
   }
 
   override read(reply: Decoder, kind: number): number {
     if (kind === STAT || kind === LINE) {
       const { line, lineStart, lineEnd } = reply;
+      if (this.settled) return CONTINUES;
+      this.#size += lineEnd - lineStart;
+      if (this.#size > MAX_STATS) return FOREIGN;
       const text = utf8.decode(line.subarray(lineStart, lineEnd));
       const [word, name, value] = splitTwice(text);
       // `stats cachedump` lists ITEM lines, `stats detail dump` PREFIX lines.
