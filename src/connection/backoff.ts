@@ -4,15 +4,22 @@
  * @module
  */
 
-/** Longest pause between two attempts, in milliseconds. */
-const MAX_PAUSE = 1000;
-
-/** Upper bound of the pause after the second failure in a row. */
+/** Upper bound of the pause after the second failure in a row, in ms. */
 const FIRST_PAUSE = 50;
 
+/** Upper bound of a pause in the first moments of an outage. */
+const EAGER_PAUSE = 500;
+
+/** How long the first moments are: what is restarted is back by then. */
+const EAGER_TIME = 2000;
+
+/** Pauses after that: about one attempt a second, spread over the fleet. */
+const MIN_PAUSE = 500;
+const MAX_PAUSE = 1300;
+
 /**
- * Full jitter: the pause is drawn evenly from zero to a bound that doubles with
- * every failure. One failure alone costs no pause.
+ * Full jitter at first: the pause is drawn evenly from zero to a bound that
+ * doubles with every failure. One failure alone costs no pause.
  */
 export class Backoff {
   /** Failures since the last success. */
@@ -23,6 +30,7 @@ export class Backoff {
   cause: unknown = undefined;
 
   readonly #random: () => number;
+  #since = 0;
 
   /** Draws from `random`, which gives 0 to 1. */
   constructor(random: () => number = Math.random) {
@@ -33,10 +41,7 @@ export class Backoff {
   failed(at: number, cause: unknown): void {
     this.failures++;
     this.cause = cause;
-    const bound = this.failures < 2
-      ? 0
-      : Math.min(MAX_PAUSE, FIRST_PAUSE * 2 ** (this.failures - 2));
-    this.readyAt = at + bound * this.#random();
+    this.readyAt = at + this.#pause(at);
   }
 
   /** Notes that the server has answered. */
@@ -44,5 +49,17 @@ export class Backoff {
     this.failures = 0;
     this.readyAt = 0;
     this.cause = undefined;
+  }
+
+  #pause(at: number): number {
+    if (this.failures === 1) {
+      this.#since = at;
+      return 0;
+    }
+    if (at - this.#since >= EAGER_TIME) {
+      return MIN_PAUSE + (MAX_PAUSE - MIN_PAUSE) * this.#random();
+    }
+    const bound = FIRST_PAUSE * 2 ** (this.failures - 2);
+    return Math.min(EAGER_PAUSE, bound) * this.#random();
   }
 }

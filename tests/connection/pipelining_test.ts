@@ -13,14 +13,8 @@ import {
 } from "@x/memcache";
 import type { Peer, Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
-import {
-  type Outcome,
-  outcome,
-  random,
-  turn,
-  watched,
-  withPair,
-} from "./_calls.ts";
+import { type Outcome, outcome, turn, watched, withPair } from "./_calls.ts";
+import { random } from "./_random.ts";
 
 const keys = (count: number) =>
   Array.from({ length: count }, (_, i) => `k${i}`);
