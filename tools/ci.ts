@@ -58,7 +58,7 @@ function count(target: string, report: Report): void {
 
 async function testOnDeno(): Promise<void> {
   await Deno.remove(`${OUT}/deno.xml`).catch(() => {});
-  const { code, output } = await task("test", 270_000);
+  const { code, output } = await task("test", 500_000);
   const report = readJunit(
     await Deno.readTextFile(`${OUT}/deno.xml`).catch(() => ""),
   );
