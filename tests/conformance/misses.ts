@@ -1,0 +1,176 @@
+/**
+ * `errorsAsMisses`: reads that fail answer as misses.
+ *
+ * @module
+ */
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+} from "@std/assert";
+import {
+  type ClientOptions,
+  type ErrorClass,
+  type KeyCommands,
+  MemcacheConnectionError,
+  MemcacheError,
+  MemcacheIllegalInputError,
+  MemcacheSerdeError,
+  MemcacheTimeoutError,
+  MemcacheUnexpectedCloseError,
+} from "@x/memcache";
+import { type Behaviours, local, rejects } from "./stage.ts";
+
+/** The reads, and what a miss is to them. */
+const READS: Record<
+  string,
+  [read: (client: KeyCommands, key: string) => Promise<unknown>, miss: unknown]
+> = {
+  get: [(c, k) => c.get(k), undefined],
+  "get with a default": [(c, k) => c.get(k, { default: 5 }), 5],
+  getItem: [(c, k) => c.getItem(k), undefined],
+  getMany: [(c, k) => c.getMany([k]), new Map()],
+  gets: [(c, k) => c.gets(k), undefined],
+  getsMany: [(c, k) => c.getsMany([k]), new Map()],
+  gat: [(c, k) => c.gat(k, 0), undefined],
+  "gat with a default": [(c, k) => c.gat(k, 0, { default: null }), null],
+  gats: [(c, k) => c.gats(k, 0), undefined],
+  has: [(c, k) => c.has(k), false],
+};
+
+/** Options of a client that notes its errors. */
+function noting(): { options: ClientOptions; seen: MemcacheError[] } {
+  const seen: MemcacheError[] = [];
+  const onError = (error: MemcacheError) => {
+    seen.push(error);
+  };
+  return { options: { errorsAsMisses: true, onError }, seen };
+}
+
+function assertSeen(
+  seen: MemcacheError[],
+  expected: ErrorClass,
+  about: string,
+): void {
+  assertEquals(seen.length, 1, about);
+  assertInstanceOf(seen.pop(), expected, about);
+}
+
+/** Behaviours of the option `errorsAsMisses`. */
+export const MISSES: Behaviours = {
+  "errorsAsMisses: a server that cannot be reached is a miss": local(async (
+    { key, open },
+  ) => {
+    for (const [title, [read, miss]] of Object.entries(READS)) {
+      const { options, seen } = noting();
+      const dial = () => Promise.reject(new Error("no way"));
+      await open({ ...options, dial }, async ({ client }) => {
+        assertEquals(await read(client, key()), miss, title);
+        assertSeen(seen, MemcacheConnectionError, title);
+        if (title !== "has") return;
+        await rejects(() => client.set(key(), 1), MemcacheConnectionError);
+        await rejects(() => client.delete(key()), MemcacheConnectionError);
+        await rejects(() => client.incr(key()), MemcacheConnectionError);
+      });
+    }
+  }),
+
+  "errorsAsMisses: a timeout is a miss": async ({ key, tapped }) => {
+    const { options, seen } = noting();
+    await tapped(async (tap, { client }) => {
+      await client.set(key(), 1, { timeout: 2000 });
+      tap.hold();
+      for (const [title, [read, miss]] of Object.entries(READS)) {
+        assertEquals(await read(client, key()), miss, title);
+        assertSeen(seen, MemcacheTimeoutError, title);
+      }
+      await rejects(() => client.set(key(), 1), MemcacheTimeoutError);
+      tap.release();
+    }, { ...options, timeout: 5 });
+  },
+
+  "errorsAsMisses: a lost connection is a miss": async ({ key, tapped }) => {
+    const { options, seen } = noting();
+    await tapped(async (tap, { client }) => {
+      for (const [title, [read, miss]] of Object.entries(READS)) {
+        const name = key();
+        await client.set(name, 1);
+        tap.hold();
+        tap.sent = "";
+        const lost = read(client, name);
+        await tap.wrote(name);
+        tap.cut();
+        assertEquals(await lost, miss, title);
+        assertSeen(seen, MemcacheUnexpectedCloseError, title);
+        tap.release();
+      }
+    }, options);
+  },
+
+  "errorsAsMisses: what cannot be read is a miss": async ({ key, open }) => {
+    const { options, seen } = noting();
+    await open(options, async ({ client }) => {
+      const name = key();
+      await client.set(name, "no JSON", { flags: 32 });
+      for (const [title, [read, miss]] of Object.entries(READS)) {
+        // What `has` does not read cannot be unreadable.
+        if (title === "has") continue;
+        assertEquals(await read(client, name), miss, title);
+        assertSeen(seen, MemcacheSerdeError, title);
+      }
+    });
+  },
+
+  "errorsAsMisses: hits that had arrived are kept": async ({ key, open }) => {
+    const { options, seen } = noting();
+    await open(options, async ({ client }) => {
+      const names = Array.from({ length: 250 }, () => key());
+      await client.setMany(names.map((name) => [name, name]));
+      await client.set(names[120], "no JSON", { flags: 32 });
+      const kept = names.filter((_, i) => i !== 120);
+      assertEquals(
+        await client.getMany(names),
+        new Map(kept.map((name) => [name, name])),
+      );
+      assertSeen(seen, MemcacheSerdeError, "getMany");
+      assertEquals(
+        [...(await client.getsMany(names)).keys()].sort(),
+        kept.sort(),
+      );
+      assertSeen(seen, MemcacheSerdeError, "getsMany");
+      const got = await Promise.all(names.map((name) => client.get(name)));
+      assertEquals(got.filter((value) => value === undefined).length, 1);
+      assertSeen(seen, MemcacheSerdeError, "get");
+    });
+  },
+
+  "errorsAsMisses: illegal input, aborts and a closed client reject": async (
+    { key, open },
+  ) => {
+    const { options, seen } = noting();
+    await open(options, async ({ client }) => {
+      const reason = new Error("enough");
+      for (const [title, [read]] of Object.entries(READS)) {
+        await rejects(
+          () => read(client, "a b"),
+          MemcacheIllegalInputError,
+          {},
+          title,
+        );
+        assertSeen(seen, MemcacheIllegalInputError, title);
+      }
+      const signal = AbortSignal.abort(reason);
+      const got = await client.get(key(), { signal }).catch((error) => error);
+      assertStrictEquals(got, reason);
+      await client.close();
+      for (const [title, [read]] of Object.entries(READS)) {
+        await rejects(
+          () => read(client, key()),
+          MemcacheError,
+          { code: "ERR_CLIENT_CLOSED" },
+          title,
+        );
+      }
+    });
+  },
+};
