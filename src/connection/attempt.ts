@@ -51,7 +51,7 @@ export class Attempt {
     const options = tls === undefined
       ? { signal, noDelay, keepAlive }
       : { signal, noDelay, keepAlive, tls };
-    Promise.resolve().then(() => dial(address, options)).then(
+    Promise.resolve().then(() => dial(address, options)).then(checked).then(
       (conn) => {
         if (this.#over) conn.close();
         else this.#opened(conn);
@@ -77,4 +77,15 @@ export class Attempt {
   #fail(cause: unknown): void {
     if (!this.#over) this.#failed(cause);
   }
+}
+
+/** Refuses what a transport of the user's own gives in place of a connection. */
+function checked(conn: Conn): Conn {
+  const { start, write, ref, unref, close } = conn ?? {};
+  for (const method of [start, write, ref, unref, close]) {
+    if (typeof method !== "function") {
+      throw new TypeError("what the transport gave is no connection");
+    }
+  }
+  return conn;
 }

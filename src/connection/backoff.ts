@@ -8,7 +8,10 @@
 const FIRST_PAUSE = 50;
 
 /** Upper bound of a pause in the first moments of an outage. */
-const EAGER_PAUSE = 500;
+const EAGER_PAUSE = 350;
+
+/** Most attempts in the first moments, whatever chance has it. */
+const EAGER_ATTEMPTS = 18;
 
 /** How long the first moments are: what is restarted is back by then. */
 const EAGER_TIME = 2000;
@@ -58,6 +61,9 @@ export class Backoff {
     }
     if (at - this.#since >= EAGER_TIME) {
       return MIN_PAUSE + (MAX_PAUSE - MIN_PAUSE) * this.#random();
+    }
+    if (this.failures >= EAGER_ATTEMPTS) {
+      return this.#since + EAGER_TIME - at + EAGER_PAUSE * this.#random();
     }
     const bound = FIRST_PAUSE * 2 ** (this.failures - 2);
     return Math.min(EAGER_PAUSE, bound) * this.#random();

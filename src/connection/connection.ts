@@ -198,6 +198,7 @@ export class Connection {
     const link = this.#link;
     if (link === undefined) {
       this.#connect(at);
+      this.#holdAlarm();
       return;
     }
     if (!this.#held) this.#hold(link, true);
@@ -226,6 +227,12 @@ export class Connection {
     }
     this.#fresh = 0;
     if (earliest !== Infinity) this.#alarm.set(earliest, at);
+  }
+
+  /** Keeps the process alive for those whom no connection keeps it alive for. */
+  #holdAlarm(): void {
+    const lost = this.#link === undefined && this.#unsent.length > 0;
+    this.#alarm.hold(lost || this.#limbo.length > 0);
   }
 
   #hold(link: Link, alive: boolean): void {
@@ -304,6 +311,7 @@ export class Connection {
     this.#attempt = undefined;
     this.#link = link;
     this.#held = true;
+    this.#holdAlarm();
     if (this.#unsent.length > 0) this.#flush();
     else this.#hold(link, false);
   }
@@ -316,6 +324,7 @@ export class Connection {
     const at = now();
     this.#backoff.failed(at, cause);
     this.#failUnsent((request) => unreachableError(request, this.#backoff, at));
+    this.#holdAlarm();
   }
 
   #failUnsent(makeError: (request: Request) => unknown): void {
@@ -397,8 +406,7 @@ export class Connection {
         round.next = Math.min(round.next, silentAt);
       }
     }
-    // Those in limbo have no connection that would keep the process alive.
-    this.#alarm.hold(this.#limbo.length > 0);
+    this.#holdAlarm();
     if (round.next !== Infinity) this.#alarm.set(round.next, at);
   }
 

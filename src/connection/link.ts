@@ -319,7 +319,14 @@ export class Link implements ConnEvents {
       const segment = this.#segments[0];
       if (segment === undefined) break;
       this.#writing = true;
-      if (!this.#conn.write(segment)) {
+      let taken: boolean;
+      try {
+        taken = this.#conn.write(segment);
+      } catch (error) {
+        this.drop(asMemcacheError(error));
+        return;
+      }
+      if (!taken) {
         this.#keptAt = now();
         return;
       }
