@@ -19,6 +19,7 @@ import type { Decoder } from "../wire/decoder.ts";
 import type { Output } from "../wire/output.ts";
 import { isError } from "../wire/reply.ts";
 import { lineText, replyError } from "../wire/reply_error.ts";
+import { listen, unlisten } from "./aborts.ts";
 
 /** The reply goes on. */
 export const CONTINUES = 0;
@@ -35,12 +36,6 @@ export type ReadText = (
   start: number,
   end: number,
 ) => string;
-
-/** A signal that is listened to. */
-interface Abortable {
-  readonly signal: AbortSignal;
-  readonly listener: () => void;
-}
 
 /** Where a request's failures are shown, besides to its caller. */
 export type Observe = (error: MemcacheError) => void;
@@ -91,7 +86,7 @@ export abstract class Request {
 
   #resolve: ((value: unknown) => void) | undefined = undefined;
   #reject: ((error: unknown) => void) | undefined = undefined;
-  #abortable: Abortable | undefined = undefined;
+  #signal: AbortSignal | undefined = undefined;
   #observe: Observe | undefined = undefined;
 
   /** Names the command and its key. */
@@ -186,16 +181,15 @@ export abstract class Request {
     this.timeout = options?.timeout ?? timeout;
     const signal = options?.signal;
     if (signal === undefined) return;
-    const listener = () => this.abort(signal.reason);
-    this.#abortable = { signal, listener };
-    signal.addEventListener("abort", listener);
+    this.#signal = signal;
+    listen(signal, this);
   }
 
   /** Tells the caller the outcome. */
   done(value: unknown): void {
     if (this.settled) return;
     this.settled = true;
-    if (this.#abortable !== undefined) this.#unlisten();
+    if (this.#signal !== undefined) this.#unlisten();
     this.#resolve?.(value);
     this.release();
   }
@@ -204,7 +198,7 @@ export abstract class Request {
   fail(error: unknown): void {
     if (this.settled) return;
     this.settled = true;
-    if (this.#abortable !== undefined) this.#unlisten();
+    if (this.#signal !== undefined) this.#unlisten();
     if (error instanceof MemcacheError) {
       error.sent ??= this.sent;
       if (this.#observe !== undefined) show(this.#observe, error);
@@ -254,9 +248,9 @@ export abstract class Request {
   }
 
   #unlisten(): void {
-    const abortable = this.#abortable;
-    if (abortable === undefined) return;
-    this.#abortable = undefined;
-    abortable.signal.removeEventListener("abort", abortable.listener);
+    const signal = this.#signal;
+    if (signal === undefined) return;
+    this.#signal = undefined;
+    unlisten(signal, this);
   }
 }
