@@ -15,8 +15,8 @@ import {
 const OUT = ".out";
 /** Milliseconds for a file, for the tests on one runtime and for everything. */
 const FILE_TIMEOUT = 120_000;
-const TARGET_TIMEOUT = 200_000;
-const TIMEOUT = 480_000;
+const TARGET_TIMEOUT = 400_000;
+const TIMEOUT = 1_500_000;
 /** Seconds from which on a file is named as slow. */
 const SLOW = 8;
 
