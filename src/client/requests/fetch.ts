@@ -7,6 +7,7 @@
 
 import {
   COMPLETE,
+  COMPLETE_DROP,
   CONTINUES,
   FOREIGN,
   type ReadText,
@@ -128,7 +129,9 @@ export abstract class FetchRequest extends Request {
       else this.#hit();
       return COMPLETE;
     }
-    return this.#hit === undefined ? this.refuse(reply, kind) : FOREIGN;
+    const step = this.refuse(reply, kind);
+    // Behind a value, an error may also be the rest of a value that was cut.
+    return this.#hit !== undefined && step === COMPLETE ? COMPLETE_DROP : step;
   }
 
   #readMeta(reply: Decoder, kind: number, text: ReadText): number {

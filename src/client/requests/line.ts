@@ -6,6 +6,7 @@
 
 import {
   COMPLETE,
+  COMPLETE_DROP,
   CONTINUES,
   FOREIGN,
   type ReadText,
@@ -77,7 +78,14 @@ export abstract class LineRequest extends Request {
       this.finish();
       return COMPLETE;
     }
-    return this.refuse(reply, kind);
+    const step = this.refuse(reply, kind);
+    // Behind a value, an error may also be the rest of a value that was cut.
+    return this.#begun && step === COMPLETE ? COMPLETE_DROP : step;
+  }
+
+  /** Whether a value has been read. */
+  get #begun(): boolean {
+    return this.#cursor > 0 || this.#answered !== undefined;
   }
 
   /** The place of the key that was read, each place once; -1 for none. */
