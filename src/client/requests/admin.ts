@@ -51,9 +51,9 @@ export class StatsRequest extends LineCommand {
       const text = utf8.decode(line.subarray(lineStart, lineEnd));
       const [word, name, value] = splitTwice(text);
       // `stats cachedump` lists ITEM lines, `stats detail dump` PREFIX lines.
-      if (word !== "STAT" && word !== "ITEM" && word !== "PREFIX") {
-        return FOREIGN;
-      }
+      if (
+        word !== "STAT" && word !== "ITEM" && word !== "PREFIX" || name === ""
+      ) return FOREIGN;
       if (this.#oneLine) {
         this.done([]);
         return COMPLETE;
@@ -128,7 +128,7 @@ export class EndingRequest extends LineCommand {
 
   protected override accept(_reply: Decoder, kind: number): boolean {
     // Newer servers say OK to a shutdown before they go.
-    if (kind !== OK) return false;
+    if (kind !== OK || this.command === "quit") return false;
     this.done(undefined);
     return true;
   }
