@@ -320,6 +320,8 @@ function reply(command: Command, items: Items): string {
       return say("OK");
     case "version":
       return "VERSION 1.6.0\r\n";
+    case "stats":
+      return "STAT pid 1\r\nEND\r\n";
     default:
       return "ERROR\r\n";
   }
