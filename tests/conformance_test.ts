@@ -37,6 +37,7 @@ interface Kind {
 }
 
 const EVERY = ["auto", "classic", "meta"] as const;
+const AUTO = ["auto"] as const;
 
 const KINDS: readonly Kind[] = [
   ...TRANSPORTS.map((transport): Kind => ({
@@ -46,7 +47,8 @@ const KINDS: readonly Kind[] = [
       const { server, options } = memcached;
       return { server, name: server, options, stop: () => memcached.kill() };
     },
-    protocols: EVERY,
+    // Not another way to write or to read: one protocol says it all.
+    protocols: transport === "unix" || transport === "mtls" ? AUTO : EVERY,
     meta: true,
     brief: transport !== "tcp",
     test: needsMemcached,
@@ -55,7 +57,11 @@ const KINDS: readonly Kind[] = [
     ["tcp", "unix"].map((transport): Kind => ({
       title: `embedded ${meta ? "" : "classic "}server over ${transport}`,
       start: () => startEmbedded(transport, meta),
-      protocols: meta ? EVERY : ["auto", "classic"],
+      protocols: transport === "unix"
+        ? AUTO
+        : meta
+        ? EVERY
+        : ["auto", "classic"],
       meta,
       brief: !meta || transport !== "tcp",
       test: {},
@@ -94,7 +100,7 @@ async function startEmbedded(
 for (const { title, start, protocols, meta, brief, test } of KINDS) {
   for (const protocol of protocols) {
     const running = share(start);
-    const traits: Traits = { meta, brief };
+    const traits: Traits = { meta, brief: brief || protocol !== "auto" };
     const make: Make = async (options) => {
       const { server, name, options: asked } = await running.enter();
       traits.name = name;

@@ -22,6 +22,7 @@ export const FLOW: Behaviours = {
     { client, key },
   ) => {
     const next = random(1);
+    const text = key("text");
     const kinds: Array<(name: string, i: number) => Promise<void>> = [
       async (name, i) => assertEquals(await client.get(name), `${i}`),
       async (name, i) => assertEquals((await client.gets(name))?.value, `${i}`),
@@ -48,18 +49,16 @@ export const FLOW: Behaviours = {
       async (name) => {
         await client.append(name, "x", { noreply: true });
       },
-      async (name) =>
+      async () =>
         void await rejects(
-          () => client.incr(`${name}+`),
+          () => client.incr(text),
           MemcacheNonNumericError,
-          { key: `${name}+` },
+          { key: text },
         ),
     ];
     const names = Array.from({ length: 1000 }, () => key());
-    await client.setMany(names.flatMap((name, i): Array<[string, unknown]> => [
-      [name, `${i}`],
-      [`${name}+`, "text"],
-    ]));
+    await client.setMany(names.map((name, i) => [name, `${i}`]));
+    await client.set(text, "text");
     await Promise.all(
       names.map((name, i) => kinds[next(kinds.length)](name, i)),
     );
@@ -77,7 +76,12 @@ export const FLOW: Behaviours = {
         some.map((name, i) => client.get<unknown>(name, { default: i })),
       );
       const expected = some.map((name, i) => i % 3 !== 0 ? name : i);
-      assertEquals(got, expected, `${count} gets`);
+      // As text: much faster for so many.
+      assertEquals(
+        JSON.stringify(got),
+        JSON.stringify(expected),
+        `${count} gets`,
+      );
     }
   },
 

@@ -20,7 +20,7 @@ import {
 } from "./stage.ts";
 
 /** Numbers of keys: none, one, around a line of 100, many. */
-const COUNTS = [0, 1, 2, 15, 16, 99, 100, 101, 128, 200, 201, 1000];
+const COUNTS = [0, 1, 2, 99, 100, 101, 200, 1000];
 
 /** Stores values under keys that begin alike; every third is left out. */
 async function fill(client: KeyCommands, prefix: string): Promise<string[]> {
@@ -50,8 +50,10 @@ export const MANY: Behaviours = {
       for (const list of ordered ? [] : [got, values]) {
         list.sort(([, a], [, b]) => Number(a) - Number(b));
       }
-      assertEquals(got, hits, `${count} keys`);
-      assertEquals(values, hits, `${count} keys`);
+      // As text: much faster for so many.
+      const expected = JSON.stringify(hits);
+      assertEquals(JSON.stringify(got), expected, `${count} keys`);
+      assertEquals(JSON.stringify(values), expected, `${count} keys`);
       for (const [key, item] of [...items].slice(0, 1)) {
         assertEquals(item, await client.gets(key));
       }

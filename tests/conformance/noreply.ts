@@ -58,11 +58,6 @@ const ON_NOTHING: Record<string, [send: Send, then: unknown]> = {
 /** The commands that go by `defaultNoreply`, and those that do not. */
 const BY_DEFAULT: Record<string, [send: Send, asked: unknown, not: unknown]> = {
   add: [(c, k, o) => c.add(k, "new", o), false, true],
-  "set too large": [
-    (c, k, o) => c.set(k, TOO_LARGE, o).catch(() => "error"),
-    "error",
-    true,
-  ],
   "setMany too large": [
     (c, k, o) => c.setMany({ [k]: TOO_LARGE }, o),
     "the key",
