@@ -4,11 +4,20 @@
  * @module
  */
 
-import { CLIENT_ERROR, ERROR, SERVER_ERROR, wordKind } from "./reply.ts";
+import { isError, wordKind } from "./reply.ts";
+
+/** What `feed` returns while the reply goes on. */
+export const GOES_ON: number = -1;
+
+/** What `feed` returns when the reply is longer than is allowed. */
+export const TOO_LONG: number = -2;
+
+const CR = 13;
+const LF = 10;
 
 /** Collects bytes until the token, or until a first line that is an error. */
 export class RawReply {
-  /** Bytes received so far. */
+  /** Bytes received so far; in the end, of the reply. */
   length = 0;
   /** Whether the reply is an error line. */
   isError = false;
@@ -23,7 +32,8 @@ export class RawReply {
    */
   constructor(token: Uint8Array, limit: number) {
     this.#token = token;
-    this.#limit = limit;
+    // What ends the reply is not part of it.
+    this.#limit = limit + Math.max(token.length, 2);
   }
 
   /** The reply, the token not included. */
@@ -32,33 +42,34 @@ export class RawReply {
   }
 
   /**
-   * Takes `chunk[at..]`.
+   * Takes `chunk[at..]`. What it finds does not depend on the cuts: the first
+   * token counts, but not one in an error line, which is read to its end.
    *
-   * @returns The index in the chunk behind the reply, or -1 when it goes on.
+   * @returns The index in the chunk behind the reply, or why there is none.
    */
   feed(chunk: Uint8Array, at: number): number {
     const before = this.length;
-    if (before > this.#limit) return -1;
     this.#append(chunk, at);
+    const memory = this.#memory;
+    const token = this.#token.length;
+    const found = this.#find(Math.max(0, before - token + 1));
+    let end = found < 0 ? -1 : found + token;
+    let length = found;
     if (!this.#firstLine) {
-      const lf = this.#memory.subarray(0, this.length).indexOf(10, before);
-      if (lf >= 0) {
-        this.#firstLine = true;
-        const end = lf > 0 && this.#memory[lf - 1] === 13 ? lf - 1 : lf;
-        const kind = wordKind(this.#memory, 0, end);
-        if (kind === ERROR || kind === CLIENT_ERROR || kind === SERVER_ERROR) {
-          this.isError = true;
-          this.length = end;
-          return at + lf + 1 - before;
-        }
+      const lf = memory.subarray(0, this.length).indexOf(LF, before);
+      this.#firstLine = lf >= 0;
+      const line = lf > 0 && memory[lf - 1] === CR ? lf - 1 : lf;
+      const text = end >= 0 && (lf < 0 || end <= lf) ? found : line;
+      if (text >= 0 && isError(wordKind(memory, 0, text))) {
+        this.isError = lf >= 0;
+        end = lf < 0 ? -1 : lf + 1;
+        length = line;
       }
     }
-    const token = this.#token;
-    const from = Math.max(0, before - token.length + 1);
-    const found = this.#find(from);
-    if (found < 0) return -1;
-    this.length = found;
-    return at + found + token.length - before;
+    if (end < 0) return this.length > this.#limit ? TOO_LONG : GOES_ON;
+    if (end > this.#limit) return TOO_LONG;
+    this.length = length;
+    return at + end - before;
   }
 
   #append(chunk: Uint8Array, at: number): void {
