@@ -206,6 +206,7 @@ export class Connection {
     const left = link.pump(this.#unsent, at);
     this.#unsentBytes -= link.takenBytes;
     link.takenBytes = 0;
+    this.#relax(link);
     if (left && !this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flushSoon);
@@ -233,6 +234,13 @@ export class Connection {
   #holdAlarm(): void {
     const lost = this.#link === undefined && this.#unsent.length > 0;
     this.#alarm.hold(lost || this.#limbo.length > 0);
+  }
+
+  /** Lets the process end where nothing is owed, nor left to be sent. */
+  #relax(link: Link): void {
+    if (this.#link !== link || !link.quiet || this.#unsent.length > 0) return;
+    if (this.#held) this.#hold(link, false);
+    if (this.#limbo.length === 0) this.#mixedTimeouts = false;
   }
 
   #hold(link: Link, alive: boolean): void {
@@ -281,13 +289,11 @@ export class Connection {
       insistsOnMeta: protocol === "meta",
       join,
     }, {
-      ready: () => this.#flush(),
-      idle: () => {
-        if (this.#unsent.length === 0 && this.#link === link) {
-          this.#hold(link, false);
-          if (this.#limbo.length === 0) this.#mixedTimeouts = false;
-        }
+      ready: () => {
+        this.#flush();
+        this.#relax(link);
       },
+      idle: () => this.#relax(link),
       verified: () => this.#backoff.succeeded(),
       lost: (lost, error) => this.#lost(lost, error),
       report,

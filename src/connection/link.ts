@@ -152,6 +152,11 @@ export class Link implements ConnEvents {
     conn.start(this);
   }
 
+  /** Whether no reply is owed, and every byte has been taken. */
+  get quiet(): boolean {
+    return this.inflight.length === 0 && !this.#writing;
+  }
+
   /** Whether requests can be written now. */
   get writable(): boolean {
     return this.#open && this.#authenticated && !this.#writing &&
