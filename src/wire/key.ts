@@ -139,14 +139,27 @@ export function sameKey(
   if (end - start < count) return false;
   for (let i = 0; i < count; i++) {
     const unit = key.charCodeAt(i);
-    if (unit > 0x7f) {
-      return keyDecoder.decode(bytes.subarray(start, end)) === key;
-    }
+    if (unit > 0x7f) return sameBytes(bytes, start, end, utf8.encode(key));
     if (unit !== bytes[start + i]) return false;
   }
   return end - start === count;
 }
 
+/** Bytes that are no UTF-8 must not pass for U+FFFD: the bytes are compared. */
+function sameBytes(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  expected: Uint8Array,
+): boolean {
+  if (end - start !== expected.length) return false;
+  for (let i = 0; i < expected.length; i++) {
+    if (bytes[start + i] !== expected[i]) return false;
+  }
+  return true;
+}
+
+const utf8 = new TextEncoder();
 const keyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Text of a key that was received. */
