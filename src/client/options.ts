@@ -230,16 +230,20 @@ function readTls(
   option: boolean | TlsOptions | undefined,
   address: ServerAddress,
 ): TlsOptions | undefined {
-  const wanted = option ??
-    (address.transport === "tcp" ? address.tls : undefined);
-  if (wanted === undefined || wanted === false) return undefined;
+  const details = option === undefined || typeof option === "boolean"
+    ? {}
+    : readTlsOptions(option);
+  const wanted = option !== undefined && option !== false;
   if (address.transport === "unix") {
+    if (!wanted) return undefined;
     throw new MemcacheIllegalInputError(
       "Cannot use option tls: a unix domain socket has no TLS",
       { sent: false },
     );
   }
-  return readTlsOptions(wanted === true ? {} : wanted);
+  // What is said of the server itself has the last word.
+  const { tls = wanted } = address;
+  return typeof tls === "boolean" ? tls ? details : undefined : tls;
 }
 
 function readPrefix(prefix: unknown, unicode: boolean): string {
