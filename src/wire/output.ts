@@ -171,13 +171,17 @@ export class Output {
     this.crlf();
     const from = this.length;
     this.text(data);
-    const count = this.length - from;
+    const end = this.length;
+    const count = end - from;
     if (count !== data.length) {
+      const shift = String(count).length - String(data.length).length;
+      this.reserve(shift);
+      if (shift > 0) this.bytes.copyWithin(from + shift, from, end);
       this.length = start;
       this.uint(count);
       this.text(rest);
       this.crlf();
-      this.text(data);
+      this.length = end + shift;
     }
     this.crlf();
   }
