@@ -198,6 +198,27 @@ export const SERVER: ServerBehaviours = {
     assertEquals(await server.cacheMemlimit(64), true);
   },
 
+  "a memory limit that the server refuses is an error of its own": async (
+    { ordered, tapped },
+  ) => {
+    await tapped(async (tap, { client, server }) => {
+      assert(server !== undefined);
+      for (const megabytes of [0, 1, 4_000_000_000]) {
+        const [error] = await Promise.all([
+          rejects(
+            () => server.cacheMemlimit(megabytes),
+            MemcacheClientError,
+            { code: "ERR_CLIENT", command: "cache_memlimit", sent: true },
+          ),
+          client.get("nothing"),
+        ]);
+        assert(error.message.includes("MEMLIMIT_"), error.message);
+      }
+      assertEquals(await server.verbosity(0), true);
+      if (ordered) assertEquals(tap.connects, 1);
+    });
+  },
+
   "numbers for the server are checked": local(async ({ tapped }) => {
     await tapped(async (tap, { server }) => {
       assert(server !== undefined);

@@ -236,7 +236,7 @@ export const VALUES: Behaviours = {
   }),
 
   "stored bytes that cannot be read are an error that says so": async (
-    { key, tapped },
+    { key, ordered, tapped },
   ) => {
     await tapped(async (tap, { client }) => {
       const cases: Array<[data: string | Uint8Array, flags: number]> = [
@@ -271,7 +271,7 @@ export const VALUES: Behaviours = {
         assertEquals(await client.set(name, "good"), true);
         assertEquals(await client.get(name), "good");
       }
-      assertEquals(tap.connects, 1);
+      if (ordered) assertEquals(tap.connects, 1);
     });
   },
 

@@ -5,12 +5,13 @@
  */
 
 import { COMPLETE, Request } from "../../connection/request.ts";
-import { MemcacheSerdeError } from "../../errors.ts";
+import { MemcacheClientError, MemcacheSerdeError } from "../../errors.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { parseUint64 } from "../../wire/numbers.ts";
 import type { Output } from "../../wire/output.ts";
 import {
   DELETED,
+  LINE,
   NOT_FOUND,
   NUMBER,
   OK,
@@ -69,9 +70,21 @@ export class OkRequest extends LineCommand {
     return true;
   }
 
-  protected override accept(_reply: Decoder, kind: number): boolean {
-    if (kind !== OK) return false;
-    this.done(true);
+  protected override accept(reply: Decoder, kind: number): boolean {
+    if (kind === OK) {
+      this.done(true);
+      return true;
+    }
+    if (kind !== LINE) return false;
+    const line = lineText(reply.line, reply.lineStart, reply.lineEnd);
+    // How memcached refuses a limit: an error line of a kind of its own.
+    if (!line.startsWith("MEMLIMIT_")) return false;
+    this.fail(
+      new MemcacheClientError(
+        `Cannot run command: the server answered "${line}"`,
+        this.about(),
+      ),
+    );
     return true;
   }
 }
