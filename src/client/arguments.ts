@@ -5,8 +5,10 @@
  */
 
 import { MemcacheIllegalInputError } from "../errors.ts";
-import type { Key } from "../types.ts";
+import type { Key, Ttl } from "../types.ts";
 import { type KeyRules, wireKey } from "../wire/key.ts";
+import { illegal } from "../wire/numbers.ts";
+import { toExptime } from "../wire/ttl.ts";
 import type { KeyPair } from "./requests/many.ts";
 
 /** The part of a key that is stored. */
@@ -38,6 +40,35 @@ export function keyPair(rules: KeyRules, key: Key, command: string): KeyPair {
 /** Seconds since 1970, for the exptime. */
 export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
+}
+
+/**
+ * The exptime of a command that is about nothing else: it has no default.
+ *
+ * @throws {MemcacheIllegalInputError} If it is absent, or cannot be sent.
+ */
+export function exptimeOf(ttl: Ttl | undefined, command: string): number {
+  if (ttl === undefined) {
+    throw illegal(
+      "ttl",
+      ttl,
+      "given: seconds, 0 for never, or a Date",
+      command,
+    );
+  }
+  return toExptime(ttl, nowSeconds(), command);
+}
+
+/** One entry of `setMany`: an array of two, not a text of two letters. */
+export function entryOf(entry: unknown): readonly [Key, unknown] {
+  // The key is checked where every key is.
+  if (Array.isArray(entry) && entry.length === 2) {
+    return entry as [Key, unknown];
+  }
+  throw new MemcacheIllegalInputError(
+    "Cannot send set: an entry is no pair of key and value",
+    { command: "set", sent: false },
+  );
 }
 
 /** The pairs of what `setMany` was given. */

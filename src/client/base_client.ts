@@ -4,16 +4,17 @@
  * @module
  */
 
+import { closedError } from "../connection/failures.ts";
 import type { Request } from "../connection/request.ts";
 import { isThenable } from "../serde/guard.ts";
 import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
-import { toExptime } from "../wire/ttl.ts";
 import {
+  entryOf,
+  exptimeOf,
   itemKey,
   iterated,
   keyPair,
-  nowSeconds,
   pairsOf,
   routeOf,
 } from "./arguments.ts";
@@ -27,7 +28,7 @@ import type {
 } from "./commands.ts";
 import { type Context, observe } from "./context.ts";
 import { countFrom, planCount } from "./counting.ts";
-import { type Executor, start } from "./executor.ts";
+import { checkCall, type Executor, serdeTimeout, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import {
   GetItemRequest,
@@ -142,7 +143,7 @@ export class BaseClient implements KeyCommands {
           this.#context,
           name,
           wireKey(name, this.#context, "gat"),
-          toExptime(ttl, nowSeconds(), "gat"),
+          exptimeOf(ttl, "gat"),
           options?.default,
         ),
         key,
@@ -218,7 +219,8 @@ export class BaseClient implements KeyCommands {
   ): Promise<string[]> {
     const changes: Prepared[] = [];
     try {
-      for (const [key, value] of pairsOf(entries)) {
+      for (const entry of pairsOf(entries)) {
+        const [key, value] = entryOf(entry);
         const head = storeHead(this.#context, "set", key, options);
         changes.push({
           key: head.pair.key,
@@ -290,7 +292,7 @@ export class BaseClient implements KeyCommands {
   touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<boolean> {
     try {
       const { key: name, wireKey } = keyPair(this.#context, key, "touch");
-      const exptime = toExptime(ttl, nowSeconds(), "touch");
+      const exptime = exptimeOf(ttl, "touch");
       return this.#run(
         new FoundRequest(
           "touch",
@@ -313,6 +315,7 @@ export class BaseClient implements KeyCommands {
 
   /** Closes for good. See {@linkcode KeyCommands.close}. */
   close(): Promise<void> {
+    this.#context.waits.close(() => closedError());
     return this.#executor.close();
   }
 
@@ -349,9 +352,7 @@ export class BaseClient implements KeyCommands {
   ): Promise<T> {
     try {
       const pair = keyPair(this.#context, key, command);
-      const exptime = command === "gats"
-        ? toExptime(ttl, nowSeconds(), command)
-        : undefined;
+      const exptime = command === "gats" ? exptimeOf(ttl, command) : undefined;
       const request = new kind(
         command,
         this.#context,
@@ -393,13 +394,19 @@ export class BaseClient implements KeyCommands {
       const head = storeHead(this.#context, command, key, options, cas);
       const request = storeRequest(this.#context, command, value, head);
       if (!isThenable(request)) return this.#run(request, key, options);
-      const calledAt = performance.now();
-      return request.then((ready) => {
+      const { timeout, waits } = this.#context;
+      const limit = readTimeout(options?.timeout, timeout);
+      const gone = checkCall(this.#executor, options);
+      if (gone !== undefined) return Promise.reject(gone.reason);
+      // The clock runs from the call on.
+      const deadline = limit > 0 ? performance.now() + limit : 0;
+      return waits.bounded(request, {
+        deadline,
+        signal: options?.signal,
+        timedOut: () => serdeTimeout(command, head.pair.key, limit),
+      }).then((ready) => {
         try {
-          // The clock has been running since the call.
-          const { timeout } = this.#context;
-          const limit = readTimeout(options?.timeout, timeout);
-          if (limit > 0) ready.deadline = calledAt + limit;
+          ready.deadline = deadline;
           return this.#run<T>(ready, key, options);
         } catch (error) {
           return this.#refused(error);

@@ -37,6 +37,10 @@ class SingleExecutor implements Executor {
     this.#connection.execute(request);
   }
 
+  get closed(): boolean {
+    return this.#connection.closed;
+  }
+
   disconnect(): Promise<void> {
     this.#connection.disconnect();
     return Promise.resolve();
@@ -94,28 +98,28 @@ export class Client extends BaseClient implements ServerCommands {
   }
 
   /** Reads the settings. See {@linkcode ServerCommands.statsSettings}. */
-  statsSettings(): Promise<Stats> {
-    return this.#admin.statsSettings();
+  statsSettings(options?: CommandOptions): Promise<Stats> {
+    return this.#admin.statsSettings(options);
   }
 
   /** Reads items by class. See {@linkcode ServerCommands.statsItems}. */
-  statsItems(): Promise<StatsItems> {
-    return this.#admin.statsItems();
+  statsItems(options?: CommandOptions): Promise<StatsItems> {
+    return this.#admin.statsItems(options);
   }
 
   /** Reads slab classes. See {@linkcode ServerCommands.statsSlabs}. */
-  statsSlabs(): Promise<StatsSlabs> {
-    return this.#admin.statsSlabs();
+  statsSlabs(options?: CommandOptions): Promise<StatsSlabs> {
+    return this.#admin.statsSlabs(options);
   }
 
   /** Reads item sizes. See {@linkcode ServerCommands.statsSizes}. */
-  statsSizes(): Promise<StatsSizes> {
-    return this.#admin.statsSizes();
+  statsSizes(options?: CommandOptions): Promise<StatsSizes> {
+    return this.#admin.statsSizes(options);
   }
 
   /** Reads connections. See {@linkcode ServerCommands.statsConns}. */
-  statsConns(): Promise<StatsConns> {
-    return this.#admin.statsConns();
+  statsConns(options?: CommandOptions): Promise<StatsConns> {
+    return this.#admin.statsConns(options);
   }
 
   /** Reads the version. See {@linkcode ServerCommands.version}. */
@@ -150,8 +154,8 @@ export class Client extends BaseClient implements ServerCommands {
   }
 
   /** Says goodbye. See {@linkcode ServerCommands.quit}. */
-  quit(): Promise<void> {
-    return this.#admin.quit();
+  quit(options?: CommandOptions): Promise<void> {
+    return this.#admin.quit(options);
   }
 
   /** Stops the server. See {@linkcode ServerCommands.shutdown}. */

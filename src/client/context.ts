@@ -11,15 +11,19 @@ import {
   type Request,
   show,
 } from "../connection/request.ts";
+import { timeoutError } from "../connection/failures.ts";
 import { isThenable } from "../serde/guard.ts";
 import { FROM_VIEW, type ViewSerde } from "../serde/serde.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { KeyRules } from "../wire/key.ts";
+import type { SerdeWaits } from "./serde_waits.ts";
 
 /** The checked options of a client, as far as commands need them. */
 export interface Context extends KeyRules {
   /** Between values and bytes; what it throws is ours. */
   readonly serde: ViewSerde;
+  /** Its promises that are waited for. */
+  readonly waits: SerdeWaits;
   /** Milliseconds per command, 0 for none. */
   readonly timeout: number;
   /** Whether stores are sent without asking for a reply. */
@@ -65,6 +69,7 @@ export function readValue(
   key: string,
   reply: Decoder,
   text: ReadText,
+  request: Request,
 ): unknown {
   const { data, dataStart, dataEnd, flags } = reply;
   const { serde } = context;
@@ -72,9 +77,13 @@ export function readValue(
     const value = reply.owned
       ? serde.deserialize(key, data.subarray(dataStart, dataEnd), flags)
       : serde[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
+    if (!isThenable(value)) return value;
+    const { deadline, signal } = request;
+    const timedOut = () => timeoutError(request);
+    const late = context.waits.bounded(value, { deadline, signal, timedOut });
     // Who wants the value hears of its failure; perhaps nobody will.
-    if (isThenable(value)) value.then(undefined, () => {});
-    return value;
+    late.catch(() => {});
+    return late;
   } catch (error) {
     return new Unreadable(error);
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { MemcacheIllegalInputError } from "../errors.ts";
+import { MemcacheIllegalInputError, MemcacheServerError } from "../errors.ts";
 import type { Key, Serialized } from "../types.ts";
 import { checkDelta, checkUint64 } from "../wire/numbers.ts";
 import { keyPair } from "./arguments.ts";
@@ -14,6 +14,9 @@ import { type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import { CountRequest } from "./requests/word.ts";
 import { serializedRequest, type StoreHead, storeHead } from "./storing.ts";
+
+/** How often a counter is asked for that others create and delete meanwhile. */
+const MAX_ROUNDS = 8;
 
 /** A count that has been checked. */
 export interface CountPlan {
@@ -80,7 +83,7 @@ async function digits(
 
 /**
  * Counts, and creates the counter where there is none. Another client may
- * create or delete it in between, hence the second round.
+ * create or delete it in between, hence more than one round.
  *
  * @returns The new value.
  */
@@ -94,7 +97,7 @@ export async function countFrom<T>(
   const timeout = readTimeout(options.timeout, context.timeout);
   const deadline = timeout > 0 ? performance.now() + timeout : 0;
   const { make, first } = plan;
-  for (;;) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const count = make();
     count.deadline = deadline;
     const counted = await start<T | undefined>(
@@ -113,4 +116,8 @@ export async function countFrom<T>(
     // The value has the type of the delta, as the result has to.
     if (added) return value as T;
   }
+  throw new MemcacheServerError(
+    `Cannot count: the server has neither counted nor created the counter, asked ${MAX_ROUNDS} times`,
+    { command: make().command, key: first?.head.pair.key, sent: true },
+  );
 }

@@ -5,8 +5,11 @@
  * @module
  */
 
+import { closedError } from "../connection/failures.ts";
 import type { Request } from "../connection/request.ts";
+import { MemcacheIllegalInputError, MemcacheTimeoutError } from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
+import { describe } from "../wire/numbers.ts";
 import type { Context } from "./context.ts";
 import { readTimeout } from "./options.ts";
 
@@ -19,6 +22,8 @@ export interface Executor {
    * @param route The key that chooses the server, without prefix.
    */
   execute(request: Request, route: string): void;
+  /** Whether it has been closed for good. */
+  readonly closed: boolean;
   /** Lets go of connections. */
   disconnect(): Promise<void>;
   /** Closes for good. */
@@ -43,13 +48,55 @@ export function start<T>(
   options: CommandOptions | undefined,
 ): Promise<T> {
   if (options !== undefined) {
-    readTimeout(options.timeout, 0);
-    const { signal } = options;
-    if (signal?.aborted) return Promise.reject(signal.reason);
+    readTimeout(options?.timeout, 0);
+    const gone = abortedSignal(options);
+    if (gone !== undefined) return Promise.reject(gone.reason);
   }
   request.limit(options, context.timeout);
   request.observedBy(context.onError);
   const promise = request.promise<T>();
   executor.execute(request, route);
   return promise;
+}
+
+/** The caller's signal, if it has given the call up already. */
+function abortedSignal(
+  options: CommandOptions | undefined,
+): AbortSignal | undefined {
+  // Who has no types may give null, or something else altogether.
+  const signal: unknown = options?.signal ?? undefined;
+  if (signal === undefined) return undefined;
+  if (!(signal instanceof AbortSignal)) {
+    throw new MemcacheIllegalInputError(
+      `Cannot use option signal: ${describe(signal)}, must be an AbortSignal`,
+      { sent: false },
+    );
+  }
+  return signal.aborted ? signal : undefined;
+}
+
+/**
+ * Checks a call that may send nothing at all.
+ *
+ * @returns The caller's signal, if it has given the call up already.
+ * @throws {MemcacheError} If the client has been closed.
+ */
+export function checkCall(
+  executor: Executor,
+  options: CommandOptions | undefined,
+): AbortSignal | undefined {
+  if (executor.closed) throw closedError();
+  return abortedSignal(options);
+}
+
+/** The error of a store whose serde took too long. */
+export function serdeTimeout(
+  command: string,
+  key: string,
+  timeout: number,
+): MemcacheTimeoutError {
+  return new MemcacheTimeoutError(
+    `Cannot send ${command}: its serde had not finished within ${timeout} ms (timeout)`,
+    { command, key, sent: false },
+  );
 }

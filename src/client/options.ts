@@ -20,6 +20,7 @@ import { describe } from "../wire/numbers.ts";
 import { type Context, observe } from "./context.ts";
 import { FetchRequest } from "./requests/fetch.ts";
 import { JoinedRequest } from "./requests/line.ts";
+import { SerdeWaits } from "./serde_waits.ts";
 
 /** Longest delay of a timer, in milliseconds. */
 const MAX_TIMEOUT = 2_147_483_647;
@@ -288,6 +289,7 @@ export function readOptions(
   const timeout = readTimeout(options.timeout, 1000);
   const context: Context = Object.freeze({
     serde: viewSerde(options.serde ?? jsonSerde),
+    waits: new SerdeWaits(),
     timeout,
     keyPrefix: readPrefix(options.keyPrefix, allowUnicodeKeys),
     allowUnicodeKeys,

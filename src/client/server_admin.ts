@@ -5,7 +5,7 @@
  */
 
 import type { Request } from "../connection/request.ts";
-import { MemcacheIllegalInputError } from "../errors.ts";
+import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
 import { checkUint32, describe } from "../wire/numbers.ts";
 import {
@@ -48,32 +48,32 @@ export class ServerAdmin implements ServerCommands {
 
   /** See {@linkcode ServerCommands.stats}. */
   stats(...args: string[]): Promise<Stats> {
-    return this.#stats(args, toStats);
+    return this.#stats(args, toStats, undefined);
   }
 
   /** See {@linkcode ServerCommands.statsSettings}. */
-  statsSettings(): Promise<Stats> {
-    return this.#stats(["settings"], toStats);
+  statsSettings(options?: CommandOptions): Promise<Stats> {
+    return this.#stats(["settings"], toStats, options);
   }
 
   /** See {@linkcode ServerCommands.statsItems}. */
-  statsItems(): Promise<StatsItems> {
-    return this.#stats(["items"], toStatsItems);
+  statsItems(options?: CommandOptions): Promise<StatsItems> {
+    return this.#stats(["items"], toStatsItems, options);
   }
 
   /** See {@linkcode ServerCommands.statsSlabs}. */
-  statsSlabs(): Promise<StatsSlabs> {
-    return this.#stats(["slabs"], toStatsSlabs);
+  statsSlabs(options?: CommandOptions): Promise<StatsSlabs> {
+    return this.#stats(["slabs"], toStatsSlabs, options);
   }
 
   /** See {@linkcode ServerCommands.statsSizes}. */
-  statsSizes(): Promise<StatsSizes> {
-    return this.#stats(["sizes"], toStatsSizes);
+  statsSizes(options?: CommandOptions): Promise<StatsSizes> {
+    return this.#stats(["sizes"], toStatsSizes, options);
   }
 
   /** See {@linkcode ServerCommands.statsConns}. */
-  statsConns(): Promise<StatsConns> {
-    return this.#stats(["conns"], toStatsConns);
+  statsConns(options?: CommandOptions): Promise<StatsConns> {
+    return this.#stats(["conns"], toStatsConns, options);
   }
 
   /** See {@linkcode ServerCommands.version}. */
@@ -138,19 +138,19 @@ export class ServerAdmin implements ServerCommands {
   }
 
   /** See {@linkcode ServerCommands.quit}. */
-  async quit(): Promise<void> {
+  async quit(options?: CommandOptions): Promise<void> {
     try {
       await this.#run(
         () => new EndingRequest("quit", undefined, "quit", false),
-        undefined,
+        options,
       );
     } catch (error) {
+      const refused = !(error instanceof MemcacheError) ||
+        error instanceof MemcacheIllegalInputError ||
+        error.code === "ERR_CLIENT_CLOSED";
+      if (refused) throw error;
       // Whatever keeps the server from saying goodbye, we let go of it.
       await this.#executor.disconnect();
-      if (
-        error instanceof Error && "code" in error &&
-        error.code === "ERR_CLIENT_CLOSED"
-      ) throw error;
     }
   }
 
@@ -164,10 +164,14 @@ export class ServerAdmin implements ServerCommands {
     }, options);
   }
 
-  #stats<T>(args: unknown, read: (pairs: StatPairs) => T): Promise<T> {
+  #stats<T>(
+    args: unknown,
+    read: (pairs: StatPairs) => T,
+    options: CommandOptions | undefined,
+  ): Promise<T> {
     return this.#run<StatPairs>(
       () => new StatsRequest(statsLine(args)),
-      undefined,
+      options,
     ).then(read);
   }
 

@@ -59,34 +59,39 @@ export interface ServerCommands {
   /**
    * Reads the server's settings (`stats settings`).
    *
+   * @param options A timeout, a signal.
    * @returns A plain object with memcached's own names.
    */
-  statsSettings(): Promise<Stats>;
+  statsSettings(options?: CommandOptions): Promise<Stats>;
   /**
    * Reads the statistics of items by slab class (`stats items`).
    *
+   * @param options A timeout, a signal.
    * @returns By slab class, with memcached's own names.
    */
-  statsItems(): Promise<StatsItems>;
+  statsItems(options?: CommandOptions): Promise<StatsItems>;
   /**
    * Reads the statistics of slab classes (`stats slabs`).
    *
+   * @param options A timeout, a signal.
    * @returns The totals, and the classes by number.
    */
-  statsSlabs(): Promise<StatsSlabs>;
+  statsSlabs(options?: CommandOptions): Promise<StatsSlabs>;
   /**
    * Reads how many items there are of each size (`stats sizes`).
    *
+   * @param options A timeout, a signal.
    * @returns Pairs of size in bytes and count; none where the server does not
    * track sizes.
    */
-  statsSizes(): Promise<StatsSizes>;
+  statsSizes(options?: CommandOptions): Promise<StatsSizes>;
   /**
    * Reads the server's connections (`stats conns`).
    *
+   * @param options A timeout, a signal.
    * @returns By the server's file descriptors, with memcached's own names.
    */
-  statsConns(): Promise<StatsConns>;
+  statsConns(options?: CommandOptions): Promise<StatsConns>;
   /**
    * Reads the server's version.
    *
@@ -137,8 +142,10 @@ export interface ServerCommands {
   /**
    * Says goodbye: what is pending is answered, then the server closes the
    * connection. The client stays usable.
+   *
+   * @param options A timeout, a signal.
    */
-  quit(): Promise<void>;
+  quit(options?: CommandOptions): Promise<void>;
   /**
    * Stops the server, if it was started with `-A`.
    *

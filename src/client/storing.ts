@@ -7,6 +7,7 @@
 import { isThenable } from "../serde/guard.ts";
 import type { Key, Serialized } from "../types.ts";
 import { checkUint32, checkUint64 } from "../wire/numbers.ts";
+import { LARGE_VALUE } from "../wire/output.ts";
 import { toExptime } from "../wire/ttl.ts";
 import { keyPair, nowSeconds } from "./arguments.ts";
 import type { StoreOptions } from "./commands.ts";
@@ -53,6 +54,52 @@ export function storeHead(
   };
 }
 
+/** The length of a typed array, whatever properties it was given. */
+const byteLength: (this: Uint8Array) => number = Object
+  .getOwnPropertyDescriptor(
+    Object.getPrototypeOf(Uint8Array.prototype),
+    "byteLength",
+  )!.get!;
+
+/**
+ * Bytes as they are at the call: what the caller does to them afterwards is not
+ * sent. Large ones are not copied, unless their memory can change its size or
+ * the caller is told that they were sent before they are.
+ */
+function steady(data: Uint8Array, noreply: boolean): Uint8Array {
+  const length = byteLength.call(data);
+  if (length >= LARGE_VALUE && !noreply && data.buffer instanceof ArrayBuffer) {
+    const { buffer } = data;
+    if (!("resizable" in buffer && buffer.resizable)) {
+      return new Uint8Array(buffer, data.byteOffset, length);
+    }
+  }
+  return copyOf(data, length);
+}
+
+/** Short values share memory: one piece for each costs more than the copy. */
+const POOL_SIZE = 16 * 1024;
+const POOLED = 1024;
+let pool: Uint8Array = new Uint8Array(0);
+let used = 0;
+
+/** Copies bytes into memory that no caller ever sees. */
+function copyOf(data: Uint8Array, length: number): Uint8Array {
+  if (length > POOLED) {
+    const copy = new Uint8Array(length);
+    copy.set(data);
+    return copy;
+  }
+  if (used + length > pool.length) {
+    pool = new Uint8Array(POOL_SIZE);
+    used = 0;
+  }
+  const start = used;
+  used += length;
+  pool.set(data, start);
+  return pool.subarray(start, used);
+}
+
 /** Makes the request of a value that has been serialized. */
 export function serializedRequest(
   command: StoreCommand,
@@ -60,7 +107,12 @@ export function serializedRequest(
   { data, flags }: Serialized,
 ): StoreRequest {
   const { pair, exptime, noreply, cas } = head;
-  const parts = { data, flags: head.flags ?? flags, exptime, cas };
+  const parts = {
+    data: typeof data === "string" ? data : steady(data, noreply),
+    flags: head.flags ?? flags,
+    exptime,
+    cas,
+  };
   return new StoreRequest(command, pair.key, pair.wireKey, parts, noreply);
 }
 

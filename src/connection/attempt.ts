@@ -56,8 +56,7 @@ export class Attempt {
         if (this.#over) conn.close();
         else this.#opened(conn);
       },
-      (error) => this.#fail(error),
-    );
+    ).catch((error) => this.#fail(error));
   }
 
   /** The connection is ready: the deadline no longer counts. */

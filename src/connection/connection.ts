@@ -23,8 +23,8 @@ import {
   timeoutError,
   unreachableError,
 } from "./failures.ts";
-import { Link, type Speaks } from "./link.ts";
-import type { ConnectionOptions } from "./options.ts";
+import { Link } from "./link.ts";
+import type { ConnectionOptions, Speaks } from "./options.ts";
 import type { Request } from "./request.ts";
 
 /** Bytes of values that may wait on one connection before more are refused. */
@@ -96,6 +96,11 @@ export class Connection {
   /** Whether a link is open. */
   get connected(): boolean {
     return this.#link !== undefined;
+  }
+
+  /** Whether it has been closed for good. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Whether nothing is open, nor on its way to be. */

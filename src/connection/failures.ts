@@ -12,6 +12,7 @@ import {
   MemcacheUnexpectedCloseError,
   MemcacheUnknownCommandError,
   rebound,
+  stackless,
 } from "../errors.ts";
 import type { Backoff } from "./backoff.ts";
 import type { Request } from "./request.ts";
@@ -85,7 +86,7 @@ export function unreachableError(
   at: number,
 ): MemcacheError {
   const { cause, readyAt } = backoff;
-  const about = { ...request.about(), sent: false };
+  const about = request.about();
   const wait = Math.ceil(readyAt - at);
   const next = wait > 0 ? `; the next attempt is due in ${wait} ms` : "";
   if (cause instanceof MemcacheError) {
@@ -93,9 +94,11 @@ export function unreachableError(
     error.message += next;
     return error;
   }
-  return new MemcacheConnectionError(
-    `Cannot connect to ${request.server}: ${reason(cause)}${next}`,
-    { ...about, cause },
+  return stackless(() =>
+    new MemcacheConnectionError(
+      `Cannot connect to ${request.server}: ${reason(cause)}${next}`,
+      { ...about, cause },
+    )
   );
 }
 
@@ -112,26 +115,23 @@ export function lossError(
       error.command === undefined;
   if (error !== undefined && toAll) return rebound(error, about);
   const why = error === undefined ? "" : `: ${error.message}`;
-  return new MemcacheUnexpectedCloseError(
-    `Cannot finish ${request.command}: the connection to ${request.server} ended before its reply${why}`,
-    { ...about, cause: error },
+  return stackless(() =>
+    new MemcacheUnexpectedCloseError(
+      `Cannot finish ${request.command}: the connection to ${request.server} ended before its reply${why}`,
+      { ...about, cause: error },
+    )
   );
 }
 
-/**
- * A request took too long. The error has no stack: one that begins in a timer
- * tells nobody anything, and it is what costs when thousands time out at once.
- */
+/** A request took too long. */
 export function timeoutError(request: Request): MemcacheTimeoutError {
   const { server, command, timeout } = request;
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  const error = new MemcacheTimeoutError(
-    request.sent
-      ? `Cannot finish ${command}: no complete reply from ${server} within ${timeout} ms (timeout)`
-      : `Cannot send ${command}: no connection to ${server} was ready within ${timeout} ms (timeout)`,
-    request.about(),
+  return stackless(() =>
+    new MemcacheTimeoutError(
+      request.sent
+        ? `Cannot finish ${command}: no complete reply from ${server} within ${timeout} ms (timeout)`
+        : `Cannot send ${command}: no connection to ${server} was ready within ${timeout} ms (timeout)`,
+      request.about(),
+    )
   );
-  Error.stackTraceLimit = limit;
-  return error;
 }

@@ -23,12 +23,12 @@ import { Deque } from "./deque.ts";
 import { asMemcacheError } from "./failures.ts";
 import {
   AuthRequest,
-  type Credentials,
   FenceRequest,
   noreplyError,
   ProbeRequest,
 } from "./handshake.ts";
-import { lendMemory, returnMemory } from "./memory.ts";
+import { lendMemory } from "./memory.ts";
+import type { LinkOptions, Speaks } from "./options.ts";
 import {
   COMPLETE,
   COMPLETE_DROP,
@@ -36,6 +36,7 @@ import {
   type ReadText,
   type Request,
 } from "./request.ts";
+import { Writer } from "./writer.ts";
 
 /** Bytes written in one turn before others get a chance to run. */
 const TURN_BYTES = 512 * 1024;
@@ -55,27 +56,6 @@ const OPAQUE_LIMIT = 1_000_000;
 const decodeText = new TextDecoder("utf-8", { ignoreBOM: true });
 const plainText: ReadText = (bytes, start, end) =>
   decodeText.decode(bytes.subarray(start, end));
-
-/** What a server speaks: `"unknown"` until the probe is answered. */
-export type Speaks = "unknown" | "meta" | "classic";
-
-/** What a link needs to know of the connection it serves. */
-export interface LinkOptions {
-  /** Name of the server. */
-  readonly server: string;
-  /** Largest value to accept, in bytes. */
-  readonly maxValueSize: number;
-  /** Commands are encoded up to this many bytes before they are written. */
-  readonly batchBytes: number;
-  /** Sent first, if given. */
-  readonly auth: Credentials | undefined;
-  /** What to speak before the probe is answered. */
-  readonly speaks: Speaks;
-  /** Whether meta is insisted on. */
-  readonly insistsOnMeta: boolean;
-  /** Makes one request of many gets. */
-  readonly join: (requests: Request[]) => Request;
-}
 
 /** Whom a link tells what happens to it. */
 export interface LinkOwner {
@@ -123,15 +103,11 @@ export class Link implements ConnEvents {
   readonly #options: LinkOptions;
   readonly #decoder: Decoder;
   readonly #text: ReadText;
-  readonly #segments: Uint8Array[] = [];
+  readonly #writer: Writer;
   #speaks: Speaks;
   #authenticated: boolean;
   #greeted: boolean;
   #open = true;
-  #writing = false;
-  /** When the connection kept a segment that it could not send at once. */
-  #keptAt = 0;
-  #memory: Uint8Array | undefined = undefined;
   #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
   #unfenced = 0;
   #unfencedName = "";
@@ -141,6 +117,11 @@ export class Link implements ConnEvents {
     this.#conn = conn;
     this.#options = options;
     this.#owner = owner;
+    this.#writer = new Writer(
+      conn,
+      options.server,
+      (error) => this.drop(error),
+    );
     this.#decoder = new Decoder(options.maxValueSize);
     this.#text = conn.text === undefined
       ? plainText
@@ -154,12 +135,12 @@ export class Link implements ConnEvents {
 
   /** Whether no reply is owed, and every byte has been taken. */
   get quiet(): boolean {
-    return this.inflight.length === 0 && !this.#writing;
+    return this.inflight.length === 0 && !this.#writer.busy;
   }
 
   /** Whether requests can be written now. */
   get writable(): boolean {
-    return this.#open && this.#authenticated && !this.#writing &&
+    return this.#open && this.#authenticated && !this.#writer.busy &&
       !this.closing;
   }
 
@@ -178,13 +159,17 @@ export class Link implements ConnEvents {
     request.encode(out);
     request.sent = true;
     this.inflight.push(request);
-    this.#send(out);
+    this.#writer.send(out);
   }
 
   /** Keeps the process alive, or lets it end. */
   hold(alive: boolean): void {
-    if (alive) this.#conn.ref();
-    else this.#conn.unref();
+    try {
+      if (alive) this.#conn.ref();
+      else this.#conn.unref();
+    } catch {
+      // A transport of the user's own; the process lives a little longer.
+    }
   }
 
   /**
@@ -209,8 +194,7 @@ export class Link implements ConnEvents {
         this.#encode(request, out, silent);
       }
       written += out.length + (out.large?.length ?? 0);
-      this.#memory = out.bytes;
-      this.#send(out);
+      this.#writer.send(out);
       for (const request of silent) request.done(request.unacknowledged);
       if (written > TURN_BYTES) break;
     }
@@ -253,10 +237,9 @@ export class Link implements ConnEvents {
       this.#greeted = true;
       this.#probe(out);
     }
-    request.sent = true;
     const meta = this.#speaks === "meta";
     if (request.noreply) {
-      request.encode(out, meta, 0);
+      if (!encoded(request, out, meta, 0)) return;
       this.#unfenced++;
       this.#unfencedName = request.command;
       silent.push(request);
@@ -276,7 +259,7 @@ export class Link implements ConnEvents {
       this.#unfenced = 0;
     }
     this.#opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
-    request.encode(out, meta, this.#opaque);
+    if (!encoded(request, out, meta, this.#opaque)) return;
     if (request.endsConnection) this.closing = true;
     this.inflight.push(request);
   }
@@ -310,44 +293,11 @@ export class Link implements ConnEvents {
     this.heardSinceOwed = false;
   }
 
-  #send(out: Output): void {
-    if (out.length > 0) this.#segments.push(out.view());
-    if (out.large !== undefined) {
-      this.#segments.push(out.large, CRLF);
-    }
-    this.#write();
-  }
-
-  /** Writes segment after segment, as long as the connection takes them. */
-  #write(): void {
-    while (this.#open) {
-      const segment = this.#segments[0];
-      if (segment === undefined) break;
-      this.#writing = true;
-      let taken: boolean;
-      try {
-        taken = this.#conn.write(segment);
-      } catch (error) {
-        this.drop(asMemcacheError(error));
-        return;
-      }
-      if (!taken) {
-        this.#keptAt = now();
-        return;
-      }
-      this.#segments.shift();
-    }
-    this.#writing = false;
-    if (this.#memory !== undefined) returnMemory(this.#memory);
-    this.#memory = undefined;
-  }
-
-  /** The connection has taken the last segment. */
+  /** The connection has taken what it kept. */
   drain(): void {
     if (!this.#open) return;
-    this.#segments.shift();
-    this.#write();
-    if (!this.#writing) this.#owner.ready();
+    this.#writer.drained();
+    if (this.#open && !this.#writer.busy) this.#owner.ready();
   }
 
   /** Memory for the rest of a large value. */
@@ -380,7 +330,12 @@ export class Link implements ConnEvents {
       if (head.unfencedBefore > 0 && isError(kind)) {
         // It may be the answer to a command that asked for none. Which one is
         // it? Nobody can tell, so nobody is told a lie.
-        const error = noreplyError(decoder, kind, head.command, head.server);
+        const error = noreplyError(
+          decoder,
+          kind,
+          this.#unfencedName,
+          head.server,
+        );
         this.ambiguous = true;
         this.#owner.report(error);
         this.drop(error);
@@ -390,7 +345,11 @@ export class Link implements ConnEvents {
       if (step === CONTINUES) continue;
       if (step === COMPLETE) {
         this.inflight.shift();
-        if (head.endsConnection) this.closing = false;
+        if (head.endsConnection) {
+          // It was refused, or is not yet done: others need not wait for that.
+          this.closing = false;
+          this.#owner.ready();
+        }
         // An error line to the probe may be the last thing that is said here.
         if (
           !this.verified && !(head instanceof ProbeRequest && this.refusedProbe)
@@ -475,17 +434,20 @@ export class Link implements ConnEvents {
   /** Closes the connection without telling its owner. */
   abandon(): void {
     this.#open = false;
-    this.#segments.length = 0;
-    // The memory may still be in the hands of the transport: it is not lent
-    // to anyone else, but left to the garbage collector.
-    this.#memory = undefined;
-    this.#conn.close();
+    this.#writer.end();
+    try {
+      this.#conn.close();
+    } catch {
+      // A transport of the user's own; to us it is closed.
+    }
   }
 
   /** When the silence began, if replies are owed or bytes are to be taken. */
   get silentSince(): number | undefined {
     if (this.inflight.length > 0) return Math.max(this.heardAt, this.owedAt);
-    return this.#writing ? Math.max(this.heardAt, this.#keptAt) : undefined;
+    return this.#writer.busy
+      ? Math.max(this.heardAt, this.#writer.keptAt)
+      : undefined;
   }
 
   /**
@@ -510,4 +472,25 @@ function lineName(reply: Decoder, kind: number): string {
   return `a line that begins with "${line.split(" ")[0]}"`;
 }
 
-const CRLF = new Uint8Array([13, 10]);
+/**
+ * Writes a command, or fails it and leaves no trace of it: what is not written
+ * as a whole must not be waited for.
+ */
+function encoded(
+  request: Request,
+  out: Output,
+  meta: boolean,
+  opaque: number,
+): boolean {
+  const start = out.length;
+  try {
+    request.encode(out, meta, opaque);
+    request.sent = true;
+    return true;
+  } catch (error) {
+    out.length = start;
+    out.large = undefined;
+    request.fail(error);
+    return false;
+  }
+}

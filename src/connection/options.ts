@@ -39,3 +39,24 @@ export interface ConnectionOptions {
   /** Makes one request of many gets. */
   readonly join: (requests: Request[]) => Request;
 }
+
+/** What a server speaks: `"unknown"` until the probe is answered. */
+export type Speaks = "unknown" | "meta" | "classic";
+
+/** What a link needs to know of the connection it serves. */
+export interface LinkOptions {
+  /** Name of the server. */
+  readonly server: string;
+  /** Largest value to accept, in bytes. */
+  readonly maxValueSize: number;
+  /** Commands are encoded up to this many bytes before they are written. */
+  readonly batchBytes: number;
+  /** Sent first, if given. */
+  readonly auth: Credentials | undefined;
+  /** What to speak before the probe is answered. */
+  readonly speaks: Speaks;
+  /** Whether meta is insisted on. */
+  readonly insistsOnMeta: boolean;
+  /** Makes one request of many gets. */
+  readonly join: (requests: Request[]) => Request;
+}

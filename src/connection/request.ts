@@ -43,7 +43,8 @@ export type Observe = (error: MemcacheError) => void;
 /** Shows an error to the user's own function, whose failures are its own. */
 export function show(observe: Observe, error: MemcacheError): void {
   try {
-    observe(error);
+    const late: unknown = observe(error);
+    if (late instanceof Promise) late.catch(() => {});
   } catch {
     // Telling is all we can do: the command's outcome does not depend on it.
   }
@@ -176,11 +177,16 @@ export abstract class Request {
     return true;
   }
 
+  /** The caller's signal, as long as it is listened to. */
+  get signal(): AbortSignal | undefined {
+    return this.#signal;
+  }
+
   /** Takes over the caller's options. */
   limit(options: CommandOptions | undefined, timeout: number): void {
     this.timeout = options?.timeout ?? timeout;
     const signal = options?.signal;
-    if (signal === undefined) return;
+    if (signal === undefined || signal === null) return;
     this.#signal = signal;
     listen(signal, this);
   }
@@ -191,6 +197,7 @@ export abstract class Request {
     this.settled = true;
     if (this.#signal !== undefined) this.#unlisten();
     this.#resolve?.(value);
+    this.#resolve = this.#reject = undefined;
     this.release();
   }
 
@@ -204,6 +211,7 @@ export abstract class Request {
       if (this.#observe !== undefined) show(this.#observe, error);
     }
     this.#reject?.(error);
+    this.#resolve = this.#reject = undefined;
     this.release();
   }
 
@@ -213,6 +221,7 @@ export abstract class Request {
     this.settled = true;
     this.#unlisten();
     this.#reject?.(reason);
+    this.#resolve = this.#reject = undefined;
     this.release();
   }
 

@@ -20,6 +20,8 @@ export class Output {
   length = 0;
   /** A large value that has to follow these bytes, itself followed by CRLF. */
   large: Uint8Array | undefined = undefined;
+  /** The length of `large` that its header tells. */
+  largeLength = 0;
 
   /** Takes the memory to write into. */
   constructor(bytes: Uint8Array) {
@@ -55,14 +57,11 @@ export class Output {
   /** Writes text as UTF-8. */
   text(text: string): void {
     const count = text.length;
-    this.reserve(count * 3);
     if (count > LOOP_LIMIT) {
-      this.length += utf8.encodeInto(
-        text,
-        this.bytes.subarray(this.length),
-      ).written;
+      this.#long(text);
       return;
     }
+    this.reserve(count * 3);
     const bytes = this.bytes;
     let at = this.length;
     for (let i = 0; i < count; i++) {
@@ -76,6 +75,21 @@ export class Output {
       bytes[at++] = unit;
     }
     this.length = at;
+  }
+
+  /** Writes long text, and takes more memory only where it needs it. */
+  #long(text: string): void {
+    this.reserve(text.length);
+    const { read, written } = utf8.encodeInto(
+      text,
+      this.bytes.subarray(this.length),
+    );
+    this.length += written;
+    if (read === text.length) return;
+    const rest = text.slice(read);
+    this.reserve(rest.length * 3);
+    this.length += utf8.encodeInto(rest, this.bytes.subarray(this.length))
+      .written;
   }
 
   /**
@@ -157,6 +171,7 @@ export class Output {
       this.crlf();
       if (data.length >= LARGE_VALUE) {
         this.large = data;
+        this.largeLength = data.length;
         return;
       }
       this.raw(data);

@@ -160,7 +160,7 @@ export abstract class FetchRequest extends Request {
   decode(reply: Decoder, text: ReadText): unknown {
     return this.settled || !this.wantsValue
       ? true
-      : readValue(this.context, this.callerKey, reply, text);
+      : readValue(this.context, this.callerKey, reply, text, this);
   }
 
   /** Gives the caller what `decode` has read. */

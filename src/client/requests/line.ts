@@ -174,5 +174,7 @@ export class JoinedRequest extends LineRequest {
         error instanceof MemcacheError ? rebound(error, member.about()) : error,
       );
     }
+    // The line keeps its place until its reply has come: they need not.
+    this.#members.fill(undefined);
   }
 }

@@ -18,7 +18,7 @@ import {
   serdeError,
   Unreadable,
 } from "../context.ts";
-import type { Executor } from "../executor.ts";
+import { checkCall, type Executor, serdeTimeout } from "../executor.ts";
 import { readTimeout } from "../options.ts";
 import { LineRequest } from "./line.ts";
 
@@ -96,7 +96,7 @@ export class HarvestRequest extends LineRequest {
     const { key } = this.#pairs[index];
     this.#held = key;
     this.#cas = reply.cas;
-    this.#value = readValue(this.#context, key, reply, text);
+    this.#value = readValue(this.#context, key, reply, text, this);
   }
 
   protected override prove(): void {
@@ -166,7 +166,8 @@ export function fetchMany<T>(
   options: CommandOptions | undefined,
 ): Promise<Map<string, T>> {
   const timeout = readTimeout(options?.timeout, context.timeout);
-  if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+  const gone = checkCall(executor, options);
+  if (gone !== undefined) return Promise.reject(gone.reason);
   return new Promise((resolve, reject) => {
     const harvest = new Harvest(
       context,
@@ -218,7 +219,8 @@ export async function changeInWindows(
 ): Promise<string[]> {
   const timeout = readTimeout(options?.timeout, context.timeout);
   const deadline = timeout > 0 ? performance.now() + timeout : 0;
-  options?.signal?.throwIfAborted();
+  const gone = checkCall(executor, options);
+  if (gone !== undefined) throw gone.reason;
   const refused: string[] = [];
   for (let at = 0; at < changes.length;) {
     const batch = new Batch();
@@ -228,7 +230,13 @@ export async function changeInWindows(
       const end = Math.min(changes.length, from + WINDOW);
       while (at < end && weight < WINDOW_BYTES) {
         const made = changes[at].make();
-        const request = isThenable(made) ? await made : made;
+        const request = isThenable(made)
+          ? await context.waits.bounded(made, {
+            deadline,
+            signal: options?.signal,
+            timedOut: () => serdeTimeout("set", changes[at].key, timeout),
+          })
+          : made;
         request.deadline = deadline;
         weight += request.weight;
         batch.add(changes[at], request);

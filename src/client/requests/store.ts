@@ -5,6 +5,7 @@
  */
 
 import { COMPLETE, Request } from "../../connection/request.ts";
+import { MemcacheIllegalInputError } from "../../errors.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import type { Output } from "../../wire/output.ts";
 import { EXISTS, NOT_FOUND, NOT_STORED, STORED } from "../../wire/reply.ts";
@@ -73,6 +74,12 @@ export class StoreRequest extends Request {
   override encode(out: Output): void {
     const parts = this.#parts;
     if (parts === undefined) return;
+    if (parts.data.length !== this.weight) {
+      throw new MemcacheIllegalInputError(
+        `Cannot send ${this.command}: the memory of the value was transferred or resized before it was sent`,
+        { ...this.about(), sent: false },
+      );
+    }
     out.keyed(this.#head, this.#wireKey, " ");
     out.uint(parts.flags);
     out.byte(32);
