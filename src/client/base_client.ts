@@ -28,7 +28,7 @@ import type {
 } from "./commands.ts";
 import { type Context, observe } from "./context.ts";
 import { countFrom, planCount } from "./counting.ts";
-import { checkCall, type Executor, serdeTimeout, start } from "./executor.ts";
+import { checkCall, type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import {
   GetItemRequest,
@@ -44,6 +44,7 @@ import {
 } from "./requests/many.ts";
 import type { StoreCommand } from "./requests/store.ts";
 import { FoundRequest } from "./requests/word.ts";
+import { serdeTimeout } from "./serde_waits.ts";
 import { storeHead, storeRequest } from "./storing.ts";
 
 /**
@@ -403,7 +404,8 @@ export class BaseClient implements KeyCommands {
       return waits.bounded(request, {
         deadline,
         signal: options?.signal,
-        timedOut: () => serdeTimeout(command, head.pair.key, limit),
+        timedOut: () =>
+          serdeTimeout(limit, { command, key: head.pair.key, sent: false }),
       }).then((ready) => {
         try {
           ready.deadline = deadline;

@@ -11,12 +11,11 @@ import {
   type Request,
   show,
 } from "../connection/request.ts";
-import { timeoutError } from "../connection/failures.ts";
 import { isThenable } from "../serde/guard.ts";
 import { FROM_VIEW, type ViewSerde } from "../serde/serde.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { KeyRules } from "../wire/key.ts";
-import type { SerdeWaits } from "./serde_waits.ts";
+import { serdeTimeout, type SerdeWaits } from "./serde_waits.ts";
 
 /** The checked options of a client, as far as commands need them. */
 export interface Context extends KeyRules {
@@ -79,7 +78,7 @@ export function readValue(
       : serde[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
     if (!isThenable(value)) return value;
     const { deadline, signal } = request;
-    const timedOut = () => timeoutError(request);
+    const timedOut = () => serdeTimeout(request.timeout, request.about());
     const late = context.waits.bounded(value, { deadline, signal, timedOut });
     // Who wants the value hears of its failure; perhaps nobody will.
     late.catch(() => {});

@@ -7,7 +7,7 @@
 
 import { closedError } from "../connection/failures.ts";
 import type { Request } from "../connection/request.ts";
-import { MemcacheIllegalInputError, MemcacheTimeoutError } from "../errors.ts";
+import { MemcacheIllegalInputError } from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
 import { describe } from "../wire/numbers.ts";
 import type { Context } from "./context.ts";
@@ -87,16 +87,4 @@ export function checkCall(
 ): AbortSignal | undefined {
   if (executor.closed) throw closedError();
   return abortedSignal(options);
-}
-
-/** The error of a store whose serde took too long. */
-export function serdeTimeout(
-  command: string,
-  key: string,
-  timeout: number,
-): MemcacheTimeoutError {
-  return new MemcacheTimeoutError(
-    `Cannot send ${command}: its serde had not finished within ${timeout} ms (timeout)`,
-    { command, key, sent: false },
-  );
 }

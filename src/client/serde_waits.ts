@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type MemcacheErrorOptions, MemcacheTimeoutError } from "../errors.ts";
+
 /** What ends the waiting. */
 export interface WaitLimits {
   /** On the clock of `performance.now`, 0 for none. */
@@ -52,4 +54,21 @@ export class SerdeWaits {
   close(makeError: () => unknown): void {
     for (const fail of [...this.#open]) fail(makeError());
   }
+}
+
+/**
+ * The error of a command whose serde took too long.
+ *
+ * @param timeout The command's, in milliseconds.
+ * @param about The command, its key, and whether it has been sent.
+ */
+export function serdeTimeout(
+  timeout: number,
+  about: MemcacheErrorOptions,
+): MemcacheTimeoutError {
+  const verb = about.sent ? "finish" : "send";
+  return new MemcacheTimeoutError(
+    `Cannot ${verb} ${about.command}: its serde had not finished within ${timeout} ms (timeout)`,
+    about,
+  );
 }

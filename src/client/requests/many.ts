@@ -18,8 +18,9 @@ import {
   serdeError,
   Unreadable,
 } from "../context.ts";
-import { checkCall, type Executor, serdeTimeout } from "../executor.ts";
+import { checkCall, type Executor } from "../executor.ts";
 import { readTimeout } from "../options.ts";
+import { serdeTimeout } from "../serde_waits.ts";
 import { LineRequest } from "./line.ts";
 
 /** A key of a many-key call: the caller's, and the one on the wire. */
@@ -234,7 +235,12 @@ export async function changeInWindows(
           ? await context.waits.bounded(made, {
             deadline,
             signal: options?.signal,
-            timedOut: () => serdeTimeout("set", changes[at].key, timeout),
+            timedOut: () =>
+              serdeTimeout(timeout, {
+                command: "set",
+                key: changes[at].key,
+                sent: false,
+              }),
           })
           : made;
         request.deadline = deadline;
