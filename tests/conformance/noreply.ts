@@ -70,6 +70,18 @@ const BY_DEFAULT: Record<string, [send: Send, asked: unknown, not: unknown]> = {
   "touch of nothing": [(c, k, o) => c.touch(`${k}-`, 60, o), false, true],
 };
 
+/**
+ * Checks that an error is the command's own: where the server does not speak
+ * meta, or has not said so yet, nobody can tell, and the connection is given up.
+ */
+function assertOwn(error: MemcacheError): void {
+  assert(
+    error instanceof MemcacheNonNumericError ||
+      error instanceof MemcacheUnexpectedCloseError,
+    String(error),
+  );
+}
+
 /** Behaviours of `noreply` and `defaultNoreply`. */
 export const NOREPLY: Behaviours = {
   "noreply resolves at once and the next command sees the effect": async (
@@ -133,12 +145,11 @@ export const NOREPLY: Behaviours = {
         client.set(large, TOO_LARGE, { noreply: true }),
         client.append(large, TOO_LARGE, { noreply: true }),
         client.get(other),
-        rejects(() => client.incr(text), MemcacheNonNumericError, {
-          key: text,
-        }),
+        rejects(() => client.incr(text), MemcacheError, { key: text }),
       ]);
       assertEquals(value, "other");
-      assertEquals(counted.command, "incr");
+      if (ordered) assert(counted instanceof MemcacheNonNumericError);
+      else assertOwn(counted);
       assertEquals(await client.get(text), "text");
       if (ordered) assertEquals(await client.get(large), undefined);
       assertEquals(await client.get(other), "other");
@@ -154,14 +165,9 @@ export const NOREPLY: Behaviours = {
       for (let i = 0; i < 5; i++) {
         const [, counted] = await Promise.all([
           client.set(other, i, { noreply: true }),
-          // Without `mn` nobody can tell whose error it is.
           rejects(() => client.incr(text), MemcacheError, { key: text }),
         ]);
-        assert(
-          counted instanceof MemcacheNonNumericError ||
-            counted instanceof MemcacheUnexpectedCloseError,
-          String(counted),
-        );
+        assertOwn(counted);
         assertEquals(await client.get(text), "text");
         assertEquals(await client.get(other), i);
       }

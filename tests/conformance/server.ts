@@ -391,7 +391,7 @@ export const SERVER: ServerBehaviours = {
       await client.set(name, "value");
       const [read] = await Promise.all([client.get(name), server.quit()]);
       assertEquals(read, "value");
-      assert(tap.sent.endsWith("quit\r\n"));
+      if (ordered) assert(tap.sent.includes("quit\r\n"));
       assertEquals(await client.get(name), "value");
       if (ordered) assertEquals(tap.connects, 2);
       const [, after] = await Promise.all([server.quit(), client.get(name)]);
