@@ -120,7 +120,7 @@ export interface KeyCommands {
   /**
    * Reads many values at once.
    *
-   * Sent as `get` lines of up to 100 keys, all in one write. Source:
+   * Sent as `get` lines of up to 100 keys, pipelined. Source:
    * protocol.txt, "Retrieval command".
    *
    * @param keys The keys; none resolves to an empty map without a byte sent.
@@ -206,6 +206,9 @@ export interface KeyCommands {
   has(key: Key, options?: CommandOptions): Promise<boolean>;
   /**
    * Stores a value, whatever was there.
+   *
+   * Bytes are those of the call, but for 24 KiB and more: these are sent from
+   * where they lie, and must stay as they are until the promise settles.
    *
    * Source: protocol.txt, "Storage commands".
    *
