@@ -27,8 +27,6 @@ const ROLES = {
   async idle({ address, tls }: Task) {
     const conn = await dial(address, options({ tls }));
     conn.start(new Probe());
-    conn.ref();
-    conn.unref();
     console.log("open");
   },
   /** Opens a connection and waits for one message. */
@@ -180,6 +178,7 @@ function register(): void {
     { timeout: 20_000 },
   );
 
+  if (runtime !== "deno") return;
   test("dialDeno() does TLS with the system's authorities", async () => {
     const server = await serve(echo, { host: "localhost", secure: {} });
     const { address } = server;
@@ -198,7 +197,7 @@ function register(): void {
       );
     }
     await server.close();
-  }, { skip: runtime !== "deno" });
+  });
 }
 
 const task = process.env.CONN_TASK;
