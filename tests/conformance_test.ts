@@ -100,7 +100,11 @@ async function startEmbedded(
 for (const { title, start, protocols, meta, brief, test } of KINDS) {
   for (const protocol of protocols) {
     const running = share(start);
-    const traits: Traits = { meta, brief: brief || protocol !== "auto" };
+    const traits: Traits = {
+      meta,
+      fences: meta && protocol !== "classic",
+      brief: brief || protocol !== "auto",
+    };
     const make: Make = async (options) => {
       const { server, name, options: asked } = await running.enter();
       traits.name = name;

@@ -181,12 +181,12 @@ export class Link implements ConnEvents {
     let written = 0;
     const waiting = unsent.length;
     const bulk = unsent.length >= (this.#speaks === "meta" ? BULK : 2);
-    while (this.writable && unsent.length > 0) {
+    while (this.writable && !this.#waits(unsent)) {
       const out = new Output(lendMemory());
       const silent: Request[] = [];
       if (this.inflight.length === 0) this.#owed(at);
       while (
-        unsent.length > 0 && out.length < this.#options.batchBytes &&
+        !this.#waits(unsent) && out.length < this.#options.batchBytes &&
         out.large === undefined && !this.closing
       ) {
         const request = this.#take(unsent, bulk);
@@ -200,7 +200,17 @@ export class Link implements ConnEvents {
     }
     const taken = waiting - unsent.length;
     if (taken > 0) this.lastBatch = taken;
-    return this.writable && unsent.length > 0;
+    return this.writable && !this.#waits(unsent);
+  }
+
+  /**
+   * Whether there is nothing to send now. Behind a command without reply comes
+   * a fence, and what fence there can be the answer to the probe will tell.
+   */
+  #waits(unsent: Deque<Request>): boolean {
+    const next = unsent.peek();
+    return next === undefined ||
+      this.#unfenced > 0 && this.#speaks === "unknown" && !next.noreply;
   }
 
   /** Takes the next request, or a line of many gets; skips settled ones. */
@@ -345,17 +355,15 @@ export class Link implements ConnEvents {
       if (step === CONTINUES) continue;
       if (step === COMPLETE) {
         this.inflight.shift();
-        if (head.endsConnection) {
-          // It was refused, or is not yet done: others need not wait for that.
-          this.closing = false;
-          this.#owner.ready();
-        }
+        // It was refused, or is not yet done: others need not wait for that.
+        if (head.endsConnection) this.closing = false;
+        const probed = head instanceof ProbeRequest;
         // An error line to the probe may be the last thing that is said here.
-        if (
-          !this.verified && !(head instanceof ProbeRequest && this.refusedProbe)
-        ) {
-          this.#verify();
+        if (!this.verified && !(probed && this.refusedProbe)) {
+          this.verified = true;
+          this.#owner.verified(this.#speaks);
         }
+        if (head.endsConnection || probed) this.#owner.ready();
         continue;
       }
       if (step === COMPLETE_DROP) {
@@ -369,11 +377,6 @@ export class Link implements ConnEvents {
       return;
     }
     if (this.#open && this.inflight.length === 0) this.#owner.idle();
-  }
-
-  #verify(): void {
-    this.verified = true;
-    this.#owner.verified(this.#speaks);
   }
 
   /**

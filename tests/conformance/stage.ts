@@ -42,6 +42,11 @@ export interface Traits {
    * @default {1}
    */
   connections?: number;
+  /**
+   * Whether the client can tell the error of a command without reply from that
+   * of the next one, which takes meta. @default {true}
+   */
+  fences?: boolean;
   /** The server's name in errors; any if absent. */
   name?: string;
   /**
