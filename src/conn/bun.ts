@@ -21,6 +21,7 @@ interface BunSocket {
   end(): void;
   ref(): void;
   unref(): void;
+  setNoDelay(on: boolean): void;
   reload(options: { socket: BunHandlers }): void;
 }
 
@@ -101,8 +102,8 @@ class BunConn implements Conn {
  * Opens a connection by Bun's own sockets, or by `node:net` where they cannot
  * be had.
  *
- * Of TCP keep-alive Bun sets `idle` only: `interval` and `count` are the
- * system's.
+ * Of TCP keep-alive Bun sets `idle` only: then ten probes follow, one a
+ * second.
  *
  * @param address Where the server is.
  * @param options How to connect.
@@ -113,8 +114,13 @@ export const dialBun: Dial = (address, options) => {
   const inbox = new Inbox();
   return openNode(address, options, inbox, (socket) => {
     const { _handle: raw } = socket as { _handle?: Partial<BunSocket> };
-    return raw?.reload && raw.write && raw.end && raw.ref && raw.unref
-      ? new BunConn(raw as BunSocket, inbox)
-      : new NodeConn(socket, inbox);
+    const { reload, write, end, ref, unref, setNoDelay } = raw ?? {};
+    if (!(reload && write && end && ref && unref && setNoDelay)) {
+      return new NodeConn(socket, inbox);
+    }
+    const conn = new BunConn(raw as BunSocket, inbox);
+    // Bun switches it on by itself, and its node:net does not switch it off.
+    if (!options.noDelay) (raw as BunSocket).setNoDelay(false);
+    return conn;
   });
 };

@@ -56,7 +56,7 @@ export const dialDeno: Dial = async (
  * Opens a connection by Bun's own sockets.
  *
  * Of TCP keep-alive Bun sets `idle` only: `interval` and `count` have no
- * effect.
+ * effect, ten probes follow, one a second.
  *
  * @example
  * ```ts
@@ -84,7 +84,8 @@ export const dialBun: Dial = async (
  * too.
  *
  * TCP keep-alive is set in full by Node 24 and later. Before that, and in Deno
- * and Bun, `idle` only: `interval` and `count` have no effect.
+ * and Bun, `idle` only: `interval` and `count` have no effect, ten probes
+ * follow, one a second.
  *
  * @example
  * ```ts

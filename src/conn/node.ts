@@ -151,14 +151,11 @@ function setKeepAlive(
   keepAlive: boolean | KeepAliveOptions,
 ): void {
   if (keepAlive === false) return;
-  const { idle, interval, count } = keepAlive === true ? {} : keepAlive;
   const set = socket.setKeepAlive.bind(socket) as KeepAlive;
-  if (interval === undefined && count === undefined) {
-    set(true, (idle ?? 0) * 1000);
-  } else {
-    // Node sets all three or none; these are the defaults of Linux.
-    set(true, (idle ?? 7200) * 1000, (interval ?? 75) * 1000, count ?? 9);
-  }
+  if (keepAlive === true) return set(true, 0);
+  // What is absent is as in Linux: Node has no word for the system's own.
+  const { idle = 7200, interval = 75, count = 9 } = keepAlive;
+  set(true, idle * 1000, interval * 1000, count);
 }
 
 /**
@@ -218,7 +215,7 @@ export async function openNode(
  * Opens a connection by `node:net` and `node:tls`.
  *
  * All of TCP keep-alive can be set in Node 24 and later; before that, and in
- * Deno and Bun, `idle` only: `interval` and `count` are the system's.
+ * Deno and Bun, `idle` only: then ten probes follow, one a second.
  *
  * @param address Where the server is.
  * @param options How to connect.
