@@ -10,6 +10,9 @@ import { MemcacheIllegalInputError } from "../errors.ts";
 /** Longest key in bytes, prefix included (KEY_MAX_LENGTH of memcached). */
 export const MAX_KEY_BYTES = 250;
 
+/** What needs a closer look: most keys are plain ASCII. */
+const OTHER = /[^!-~]/;
+
 /**
  * Says what is wrong with a key as it would go on the wire.
  *
@@ -18,6 +21,13 @@ export const MAX_KEY_BYTES = 250;
  * @returns `undefined` for a good key, else the reason, for a message.
  */
 export function keyFault(key: string, unicode: boolean): string | undefined {
+  const count = key.length;
+  if (count > 0 && count <= MAX_KEY_BYTES && !OTHER.test(key)) return undefined;
+  return findFault(key, unicode);
+}
+
+/** Looks at each unit, which is slow, to tell what is wrong, if anything is. */
+function findFault(key: string, unicode: boolean): string | undefined {
   const count = key.length;
   if (count === 0) return "it is empty, at least 1 byte is needed";
   let wide = false;

@@ -7,7 +7,7 @@
 const utf8 = new TextEncoder();
 
 /** Longest text that is copied unit by unit; `encodeInto` is faster above. */
-const LOOP_LIMIT = 72;
+const LOOP_LIMIT = 32;
 
 /** Values from this many bytes on are sent from where they lie, not copied. */
 export const LARGE_VALUE: number = 24 * 1024;
@@ -98,6 +98,12 @@ export class Output {
    */
   keyed(head: string, key: string, tail: string): void {
     const count = key.length;
+    if (count > LOOP_LIMIT) {
+      this.text(head);
+      this.#long(key);
+      this.text(tail);
+      return;
+    }
     this.reserve(head.length + count + tail.length);
     const bytes = this.bytes;
     const start = this.length;
