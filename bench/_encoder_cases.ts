@@ -1,0 +1,99 @@
+/**
+ * What the encoders are measured with, on any runtime: the requests of a
+ * client, as a connection writes them.
+ *
+ * @module
+ */
+import type { Context } from "../src/client/context.ts";
+import { GetRequest } from "../src/client/requests/fetch.ts";
+import { Harvest, HarvestRequest } from "../src/client/requests/many.ts";
+import { StoreRequest } from "../src/client/requests/store.ts";
+import { lendMemory, returnMemory } from "../src/connection/memory.ts";
+import type { Request } from "../src/connection/request.ts";
+import { Output } from "../src/wire/output.ts";
+import type { Case } from "./_measure.ts";
+
+const COUNT = 64;
+const BATCH = 36 * 1024;
+
+// Requests are written without a look at it.
+const context = {} as Context;
+
+/** Writes requests in batches, as a connection does. */
+function write(requests: readonly Request[], meta: boolean): number {
+  let length = 0;
+  for (let i = 0; i < requests.length;) {
+    const out = new Output(lendMemory());
+    while (
+      i < requests.length && out.length < BATCH && out.large === undefined
+    ) requests[i].encode(out, meta, 123_456 + i++);
+    length += out.length + (out.large?.length ?? 0);
+    returnMemory(out.bytes);
+  }
+  return length;
+}
+
+function gets(length: number): Request[] {
+  return Array.from({ length: COUNT }, (_, i) => {
+    const head = `user:${i}:`;
+    const key = head + "k".repeat(length - head.length);
+    return new GetRequest("get", context, key, key, undefined, undefined);
+  });
+}
+
+function sets(data: string | Uint8Array): Request[] {
+  return Array.from({ length: COUNT }, (_, i) => {
+    const key = `user:${123_456 + i}`;
+    const parts = { data, flags: 16, exptime: 3600 };
+    return new StoreRequest("set", key, key, parts, false);
+  });
+}
+
+function line(): Request[] {
+  const pairs = Array.from({ length: 100 }, (_, i) => {
+    const key = `user:${123_456 + i}`;
+    return { key, wireKey: key };
+  });
+  const harvest = new Harvest(context, () => {}, () => {});
+  return [new HarvestRequest("get", context, pairs, harvest)];
+}
+
+/** Makes all cases. */
+export function encoderCases(): Case[] {
+  const cases: Case[] = [];
+  const add = (
+    group: string,
+    name: string,
+    requests: readonly Request[],
+    run: () => number,
+    baseline = false,
+  ) =>
+    cases.push({
+      ...{ group, name, baseline, run },
+      ...{ count: requests.length, bytes: run() },
+    });
+  for (const length of [20, 200]) {
+    const requests = gets(length);
+    const group = `get, key of ${length} bytes`;
+    add(group, "mg", requests, () => write(requests, true), true);
+    add(group, "get", requests, () => write(requests, false));
+  }
+  const keys = line();
+  add("get", "a line of 100 keys", keys, () => write(keys, false), true);
+  const encoder = new TextEncoder();
+  for (
+    const [size, text] of [
+      ["100 B", "v".repeat(100)],
+      ["100 B, half of it é", `${"é".repeat(25)}${"v".repeat(50)}`],
+      ["10 KiB", "v".repeat(10 * 1024)],
+      ["20 KiB, half of it é", `${"é".repeat(5 * 1024)}${"v".repeat(10_240)}`],
+      ["100 KiB", "v".repeat(100 * 1024)],
+    ]
+  ) {
+    const texts = sets(text);
+    const bytes = sets(encoder.encode(text));
+    add(`set ${size}`, "text", texts, () => write(texts, true), true);
+    add(`set ${size}`, "bytes", bytes, () => write(bytes, true));
+  }
+  return cases;
+}
