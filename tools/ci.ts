@@ -63,7 +63,7 @@ async function testOnDeno(): Promise<void> {
     await Deno.readTextFile(`${OUT}/deno.xml`).catch(() => ""),
   );
   if (report.failed.length > 0) failures.pop();
-  const again = await runFailedAgain();
+  const again = await runFailedAgain(output);
   if (again) report.failed = again.failed;
   const ran = new Set<string>();
   for (
@@ -88,16 +88,16 @@ async function testOnDeno(): Promise<void> {
  * time may fail where others load the machine. A file that fails twice has
  * failed; one that passes then is named all the same.
  */
-async function runFailedAgain(): Promise<Report | undefined> {
-  const xml = await Deno.readTextFile(`${OUT}/deno.xml`).catch(() => "");
-  const suites =
-    /<testsuite name="\.?\/?([^"]+)"[^>]*>((?:(?!<\/testsuite>)[\s\S])*)/g;
-  const files = [...xml.matchAll(suites)]
-    .filter(([, , body]) =>
-      body.includes("<failure") || body.includes("<error")
-    )
-    .map(([, name]) => name);
-  if (files.length === 0) return undefined;
+async function runFailedAgain(output: string): Promise<Report | undefined> {
+  const files = new Set<string>();
+  let file = "";
+  for (const line of output.split("\n")) {
+    file = line.match(/^running \d+ tests? from (?:\.\/)?(\S+)/)?.[1] ?? file;
+    if (/ \.\.\. FAILED/.test(line) || /^Uncaught error from/.test(line)) {
+      files.add(file);
+    }
+  }
+  if (files.size === 0) return undefined;
   const total: Report = { passed: 0, failed: [], skipped: [], output: "" };
   for (const file of files) {
     if (!file.endsWith("_test.ts")) {
