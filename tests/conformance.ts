@@ -2,12 +2,7 @@
  * The behaviour of every client, written once: run over each kind of client,
  * each kind of server and each protocol.
  *
- * ```ts ignore
- * conformance("Client over TCP", async (options) => {
- *   const client = new Client("127.0.0.1:11211", options);
- *   return { client, server: client, close: () => client.close() };
- * }, { name: "127.0.0.1:11211" });
- * ```
+ * `conformance/servers.ts` has the servers: see `conformance_test.ts`.
  *
  * @module
  */
