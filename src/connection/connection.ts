@@ -284,8 +284,27 @@ export class Connection {
 
   /** The transport is open: the protocol begins. */
   #linked(attempt: Attempt, conn: Conn): void {
+    const link = this.#adopt(conn);
+    link.hold(true);
+    if (this.#options.auth === undefined) {
+      this.#begin(attempt, link);
+      return;
+    }
+    attempt.signal.addEventListener("abort", () => link.abandon());
+    link.authenticate((error) => {
+      if (this.#attempt !== attempt) return;
+      if (error === undefined) this.#begin(attempt, link);
+      else this.#attemptFailed(attempt, error);
+    });
+  }
+
+  /**
+   * Makes a link of an open transport. Here, where nobody knows of the attempt:
+   * what the link keeps, it keeps for as long as it lives.
+   */
+  #adopt(conn: Conn): Link {
     const { auth, maxValueSize, protocol, join, report } = this.#options;
-    const link = new Link(conn, {
+    const link: Link = new Link(conn, {
       server: this.#name,
       maxValueSize,
       batchBytes: this.#options.tls === undefined ? BATCH_BYTES : RECORD_BYTES,
@@ -303,17 +322,7 @@ export class Connection {
       lost: (lost, error) => this.#lost(lost, error),
       report,
     });
-    link.hold(true);
-    if (auth === undefined) {
-      this.#begin(attempt, link);
-      return;
-    }
-    attempt.signal.addEventListener("abort", () => link.abandon());
-    link.authenticate((error) => {
-      if (this.#attempt !== attempt) return;
-      if (error === undefined) this.#begin(attempt, link);
-      else this.#attemptFailed(attempt, error);
-    });
+    return link;
   }
 
   /** The link is ready for requests. */

@@ -81,10 +81,12 @@ for (const [what, [enter, sent]] of Object.entries(STATES)) {
   for (const way of ["close", "disconnect"] as const) {
     test(`Client.${way}() rejects all that is pending while ${what}`, async () => {
       let blocked = false;
+      let dialled = false;
       let aborted = 0;
       const traffic = watched();
       const dial: Dial = (address, options) => {
         if (!blocked) return traffic.dial(address, options);
+        dialled = true;
         return new Promise((_, reject) => {
           options.signal.addEventListener("abort", () => {
             aborted++;
@@ -104,7 +106,7 @@ for (const [what, [enter, sent]] of Object.entries(STATES)) {
             stick: () => server.last.pause(),
           });
           const calls = start(client);
-          await turn();
+          while (blocked && !dialled) await turn();
           if (sent) {
             await server.until(() => server.last?.lines.includes("stats"));
           }
