@@ -24,21 +24,11 @@ import {
   unreachableError,
 } from "./failures.ts";
 import { Link } from "./link.ts";
-import type { ConnectionOptions, Speaks } from "./options.ts";
+import { batchBytes, type ConnectionOptions, type Speaks } from "./options.ts";
 import type { Request } from "./request.ts";
 
 /** Bytes of values that may wait on one connection before more are refused. */
 export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
-
-/** Bytes of commands in one write. */
-const BATCH_BYTES = 36 * 1024;
-
-/**
- * The same with TLS. memcached (1.6.18) reads one record at a time into 16 KiB
- * and goes to sleep over what it leaves of it, so a record has to end where a
- * command does: all commands of a write but the last one fit into one.
- */
-const RECORD_BYTES = 8 * 1024;
 
 /** A pause of at most this many milliseconds is waited for, not failed on. */
 const SHORT_PAUSE = 50;
@@ -307,7 +297,7 @@ export class Connection {
     const link: Link = new Link(conn, {
       server: this.#name,
       maxValueSize,
-      batchBytes: this.#options.tls === undefined ? BATCH_BYTES : RECORD_BYTES,
+      batchBytes: batchBytes(this.#options),
       auth,
       speaks: this.#refusedProbe ? "classic" : this.#speaks,
       insistsOnMeta: protocol === "meta",

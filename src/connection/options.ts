@@ -40,6 +40,21 @@ export interface ConnectionOptions {
   readonly join: (requests: Request[]) => Request;
 }
 
+/** Bytes of commands in one write. */
+const BATCH_BYTES = 36 * 1024;
+
+/**
+ * The same with TLS. memcached (1.6.18) reads one record at a time into 16 KiB
+ * and goes to sleep over what it leaves of it, so a record has to end where a
+ * command does: all commands of a write but the last one fit into one.
+ */
+const RECORD_BYTES = 8 * 1024;
+
+/** Bytes of commands that one write of a connection may hold. */
+export function batchBytes({ tls }: ConnectionOptions): number {
+  return tls === undefined ? BATCH_BYTES : RECORD_BYTES;
+}
+
 /** What a server speaks: `"unknown"` until the probe is answered. */
 export type Speaks = "unknown" | "meta" | "classic";
 

@@ -171,12 +171,3 @@ function sameBytes(
 
 const utf8 = new TextEncoder();
 const keyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** Text of a key that was received. */
-export function keyText(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): string {
-  return keyDecoder.decode(bytes.subarray(start, end));
-}

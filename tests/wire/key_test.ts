@@ -4,7 +4,6 @@ import { Decoder } from "../../src/wire/decoder.ts";
 import {
   keyFault,
   type KeyRules,
-  keyText,
   MAX_KEY_BYTES,
   sameKey,
   wireKey,
@@ -216,13 +215,6 @@ test("sameKey() compares with a key's UTF-8, byte by byte", () => {
     const text = new TextDecoder().decode(received);
     assertEquals(sameKey(received, 0, received.length, text), false, text);
     assertEquals(sameKey(received, 0, received.length, broken), false);
-  }
-});
-
-test("keyText() reads what sameKey() compares", () => {
-  for (const key of [...PLAIN, ...WIDE]) {
-    const encoded = bytes(`xx${latin1(utf8.encode(key))}yy`);
-    assertEquals(keyText(encoded, 2, encoded.length - 2), key);
   }
 });
 
