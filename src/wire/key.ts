@@ -170,4 +170,3 @@ function sameBytes(
 }
 
 const utf8 = new TextEncoder();
-const keyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
