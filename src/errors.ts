@@ -8,8 +8,7 @@
  */
 
 /** A class of errors, as `retryFor` and `doNotRetryFor` take them. */
-// deno-lint-ignore no-explicit-any -- any constructor must fit, whatever it takes.
-export type ErrorClass = abstract new (...args: any[]) => Error;
+export type ErrorClass = abstract new (...args: never[]) => Error;
 
 /** What an error knows about the command that failed. */
 export interface MemcacheErrorOptions {
