@@ -84,6 +84,34 @@ export function outcomes(calls: Iterable<Call>): Promise<Outcome[]> {
   return Promise.all([...calls].map(outcome));
 }
 
+/**
+ * Waits for a call that is to end within `limit` milliseconds: before a timer of
+ * that length does, so that a busy machine makes no difference.
+ */
+export async function within(limit: number, call: Call): Promise<Outcome> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const start = performance.now();
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const ms = Math.round(performance.now() - start);
+      reject(new Error(`No end within ${limit} ms, ${ms} ms are over`));
+    }, limit);
+  });
+  try {
+    return await Promise.race([outcome(call), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits for calls that are all to end within `limit` milliseconds. */
+export function allWithin(
+  limit: number,
+  calls: Iterable<Call>,
+): Promise<Outcome[]> {
+  return Promise.all([...calls].map((call) => within(limit, call)));
+}
+
 /** Waits for a call to fail. */
 export async function failure(call: Call): Promise<MemcacheError> {
   const { value, error } = await outcome(call);

@@ -112,13 +112,14 @@ test("Client refuses values beyond 32 MiB that wait unsent", async () => {
       );
       assertEquals(refused.length + late.length, 100);
       assertGreater(refused.length, 60);
+      const soonest = Math.min(...late.map(({ ms }) => ms));
       for (const { error, ms } of refused) {
         assertEquals(error?.sent, false);
         assertMatch(
           String(error?.message),
           /bytes of values wait already, at most 33554432/,
         );
-        assertLess(ms, 200, "at once");
+        assertLess(ms, soonest, "at once");
       }
       // Reads need no room; they share the fate of the connection.
       const read = await outcome(() => client.get("k"));
@@ -182,7 +183,8 @@ const HOSTILE: Record<string, (peer: Peer) => void> = {
     peer.send("VALUE ");
     flood(peer, "a".repeat(10_000));
   },
-  "statistics without end": (peer) => flood(peer, "STAT a b\r\n".repeat(1000)),
+  "statistics without end": (peer) =>
+    flood(peer, `STAT a ${"b".repeat(1000)}\r\n`.repeat(20)),
   "items without end": (peer) =>
     flood(peer, "VALUE a 16 1\r\nx\r\n".repeat(100)),
   "errors without end": (peer) => flood(peer, "ERROR\r\n".repeat(1000)),
@@ -213,11 +215,10 @@ for (const [what, send] of Object.entries(HOSTILE)) {
           send(peer);
           return undefined;
         };
-        const { error, ms } = await outcome(call);
+        const { error } = await outcome(call);
         server.script = (command, peer) => peer.reply(command);
         assert(error !== undefined);
         await server.until(() => peer.closed);
-        assertLess(ms, 1000);
       }
       assertEquals(await client.get("fine"), undefined);
     });

@@ -213,47 +213,34 @@ function say(what: string, figures: object): void {
 
 if (!await played(ROLES)) {
   test(
-    "Client holds little of 100 MB of sets that a server does not read",
+    "Client holds no more than it must: sets not read, calls not answered, idle",
     async () => {
-      const role = "sets to a server that does not read";
-      const counts = await measure<Counts>(role, true);
-      say(role, counts);
-      const { stored, refused, late, rss, held, kept } = counts;
+      const sets = "sets to a server that does not read";
+      const calls = "calls to a silent server";
+      const [unread, mute, socket, client] = await Promise.all([
+        measure<Counts>(sets, true),
+        measure<Counts>(calls, true),
+        measure<Share>("idle connections of the runtime", false),
+        measure<Share>("idle clients", false),
+      ]);
+      say(`100 MB of ${sets}, MiB`, unread);
+      say(`100,000 ${calls}, MiB`, mute);
+      say("an idle connection of the runtime, KiB", socket);
+      say("an idle client, KiB", client);
+
+      const { stored, refused, late } = unread;
       assertEquals(stored + refused + late, 200);
       assertLess(stored, 20);
       assertGreater(refused, 120);
-      assertLess(rss, 48);
-      assertLess(held, 48);
-      assertLess(kept, 8);
-    },
-    { timeout: 30_000 },
-  );
+      assertLess(unread.rss, 48);
+      assertLess(unread.held, 48);
+      assertLess(unread.kept, 8);
 
-  test(
-    "Client holds little of 100,000 calls to a silent server, and settles all",
-    async () => {
-      const role = "calls to a silent server";
-      const counts = await measure<Counts>(role, true);
-      say(role, counts);
-      const { late, others, slowest, held, kept } = counts;
-      assertEquals([late, others], [100_000, 0]);
-      assertLess(held, 64);
-      assertLess(kept, 8);
-      assertLess(slowest, 12_000);
-    },
-    { timeout: 30_000 },
-  );
+      assertEquals([mute.late, mute.others], [100_000, 0]);
+      assertLess(mute.held, 64);
+      assertLess(mute.kept, 8);
+      assertLess(mute.slowest, 15_000);
 
-  test(
-    "Client costs little more than its socket while it is idle",
-    async () => {
-      const socket = await measure<Share>(
-        "idle connections of the runtime",
-        false,
-      );
-      const client = await measure<Share>("idle clients", false);
-      say("KiB of an idle client", client);
-      say("KiB of an idle socket", socket);
       const limit = runtime === "deno" ? 40 : 15;
       assertLess(client.live - socket.live, limit);
       // The system gives memory in large pieces, at times of its own.

@@ -26,6 +26,7 @@ import {
   turn,
   warm,
   watched,
+  within,
   withPair,
 } from "./_calls.ts";
 
@@ -95,7 +96,7 @@ test("Client tries at most 20 times in 2 s, under any load, and fails fast meanw
   let calls = 0;
   let slowest = 0;
   const load = async () => {
-    while (performance.now() - start < 1500) {
+    while (performance.now() - start < 1000) {
       const { error, ms } = await outcome(() => client.get("a"));
       assertInstanceOf(error, MemcacheConnectionError);
       assertEquals(error.sent, false);
@@ -110,7 +111,7 @@ test("Client tries at most 20 times in 2 s, under any load, and fails fast meanw
   assertLessOrEqual(after, 20);
   assertGreater(after, 3);
   assertGreater(calls, 100, "Most of them without an attempt");
-  assertLess(slowest, 150, "A short pause is waited for, a long one is not");
+  assertLess(slowest, 500, "A short pause is waited for, a long one is not");
 });
 
 test("Client never makes two attempts at the same time", async () => {
@@ -202,23 +203,23 @@ for (const [how, never] of Object.entries(NEVER)) {
       dial: traffic.dial,
       connectTimeout: 60,
     });
-    const ends = await outcomes([
-      () => client.get("a"),
-      () => client.set("b", 1),
-      () => client.get("c", { timeout: 30 }),
+    const ends = await Promise.all([
+      within(110, () => client.get("a")),
+      within(110, () => client.set("b", 1)),
+      within(80, () => client.get("c", { timeout: 30 })),
     ]);
     for (const { error, ms } of ends.slice(0, 2)) {
       assertInstanceOf(error, MemcacheTimeoutError);
       assertMatch(error.message, /60 ms \(connectTimeout\)/);
       assertEquals(error.sent, false);
-      assert(ms > 59 && ms < 120, `told after ${ms} ms`);
+      assertGreater(ms, 59);
     }
     // Its own time was over before.
     const [, , { error, ms }] = ends;
     assertInstanceOf(error, MemcacheTimeoutError);
     assertMatch(error.message, /30 ms \(timeout\)/);
     assertEquals(error.sent, false);
-    assert(ms > 29 && ms < 90, `told after ${ms} ms`);
+    assertGreater(ms, 29);
     await client.close();
   });
 }
@@ -230,9 +231,9 @@ test("Client with connectTimeout 0 waits as long as its commands do", async () =
     timeout: 40,
   });
   for (let round = 0; round < 2; round++) {
-    const { error, ms } = await outcome(() => client.get("a"));
+    const { error, ms } = await within(90, () => client.get("a"));
     assertInstanceOf(error, MemcacheTimeoutError);
-    assert(ms > 39 && ms < 100, `told after ${ms} ms`);
+    assertGreater(ms, 39);
   }
   await client.close();
 });
@@ -286,10 +287,9 @@ for (const [how, bad] of Object.entries(BAD)) {
       connectTimeout: 200,
       onError: (error) => void errors.push(error),
     });
-    const { error, ms } = await outcome(() => client.get("a"));
+    const { error } = await within(190, () => client.get("a"));
     assertInstanceOf(error, MemcacheConnectionError);
     assertEquals(error.sent, false);
-    assertLess(ms, 150);
     if (how === "throws") assertInstanceOf(error.cause, RangeError);
     assertEquals(errors, [error]);
     await client.close();

@@ -46,7 +46,7 @@ thread(
       ]);
       for (const { error, ms } of ends) {
         assertInstanceOf(error, MemcacheError);
-        assertLess(ms, 300);
+        assertLess(ms, 900);
       }
     }
     await server.listen();
@@ -268,7 +268,7 @@ thread(
     ]);
     assertEquals(signal.error?.name, "TimeoutError");
     assertInstanceOf(timeout.error, MemcacheTimeoutError);
-    assertLess(Math.max(signal.ms, timeout.ms), 130);
+    assertLess(Math.max(signal.ms, timeout.ms), 2000);
   },
 );
 
