@@ -151,12 +151,12 @@ function importsOf(path: string, text: string): string[] {
     ...code.matchAll(/^import\s*"([^"]+)"/gm),
     ...code.matchAll(/\bimport\(\s*"([^"]+)"/g),
   ].map(([, specifier]) => specifier);
-  const base = new URL(path, "file:///root/src/");
+  const base = new URL(path, "file:///project/src/");
   return [...new Set(found)].map((specifier) => {
     if (!specifier.startsWith(".")) return specifier;
     const { pathname } = new URL(specifier, base);
     return pathname.replace(/^\/root\/(?!src\/)/, "../").replace(
-      "/root/src/",
+      "/project/src/",
       "",
     );
   }).sort();
