@@ -155,7 +155,7 @@ function importsOf(path: string, text: string): string[] {
   return [...new Set(found)].map((specifier) => {
     if (!specifier.startsWith(".")) return specifier;
     const { pathname } = new URL(specifier, base);
-    return pathname.replace(/^\/root\/(?!src\/)/, "../").replace(
+    return pathname.replace(/^\/project\/(?!src\/)/, "../").replace(
       "/project/src/",
       "",
     );
