@@ -138,6 +138,8 @@ export abstract class FetchRequest extends Request {
     if (kind === VA && this.wantsValue) {
       if (reply.opaque !== this.#opaque) return FOREIGN;
       if (this.wantsCas && !tellsCas(reply, kind)) return FOREIGN;
+      // What was asked for and is not there makes 0 of the flags.
+      if (reply.flags === 0 && !tellsFlag(reply, FLAG_F)) return FOREIGN;
       const { flags, cas } = reply;
       this.give(this.decode(reply, text), flags, cas);
       return COMPLETE;
@@ -196,20 +198,27 @@ export abstract class FetchRequest extends Request {
   }
 }
 
+/** The meta flags that a hit is asked for, as bytes: `c` and `f`. */
+const FLAG_C = 0x63;
+const FLAG_F = 0x66;
+
+/** Whether a meta reply carries a flag of this letter. */
+function tellsFlag(reply: Decoder, letter: number): boolean {
+  const { line, lineEnd } = reply;
+  for (let i = reply.metaStart - 1; i < lineEnd; i++) {
+    if (line[i] === 32 && line[i + 1] === letter) return true;
+  }
+  return false;
+}
+
 /** Whether a hit carries its CAS unique: one that lacks it answers no `gets`. */
 export function tellsCas(reply: Decoder, kind: number): boolean {
-  const { line, lineEnd } = reply;
+  if (kind !== VALUE) return tellsFlag(reply, FLAG_C);
   // VALUE <key> <flags> <bytes> <cas>: the third blank behind the key.
-  // VA <size> <flags>*: a flag that begins with c.
+  const { line, lineEnd } = reply;
   let blanks = 0;
-  for (
-    let i = kind === VALUE ? reply.keyEnd : reply.metaStart - 1;
-    i < lineEnd;
-    i++
-  ) {
-    if (line[i] !== 32) continue;
-    blanks++;
-    if (kind === VALUE ? blanks === 3 : line[i + 1] === 0x63) return true;
+  for (let i = reply.keyEnd; i < lineEnd; i++) {
+    if (line[i] === 32 && ++blanks === 3) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Client, MemcacheServerError } from "@x/memcache";
+import { Client, MemcacheServerError, MemcacheUnknownError } from "@x/memcache";
 import { test } from "../../_runtime.ts";
 import { withServer } from "../../_scripted.ts";
 
@@ -36,3 +36,24 @@ for (const [name, read] of Object.entries(READS)) {
     });
   });
 }
+
+test("get() takes no value without the flags that it asked for", async () => {
+  let strip = false;
+  await withServer({
+    command: (command, peer) => {
+      const reply = peer.reply(command);
+      if (!strip || command.name !== "mg") return reply;
+      strip = false;
+      return reply?.replace(" f16", " x16");
+    },
+  }, async (server) => {
+    server.items.set("k", { flags: "16", data: "v", cas: 1 });
+    const client = new Client(server.address);
+    assertEquals(await client.get("k"), "v");
+    strip = true;
+    await assertRejects(() => client.get("k"), MemcacheUnknownError);
+    assertEquals(await client.get("k"), "v");
+    assertEquals(server.peers.length, 2);
+    await client.close();
+  });
+});
