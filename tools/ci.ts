@@ -142,9 +142,7 @@ async function testOn(
     }
     const seconds = (performance.now() - now) / 1000;
     if (seconds > SLOW) {
-      {
-        console.log(`-- slow: ${target} ${file}, ${seconds.toFixed(1)} s`);
-      }
+      console.log(`-- slow: ${target} ${file}, ${seconds.toFixed(1)} s`);
     }
     if (report.failed.length > 0) {
       console.log(`-- ${target} ${file}\n${report.output}`);
