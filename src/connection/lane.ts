@@ -1,0 +1,30 @@
+/**
+ * The seam between routing and one server: what a connection and a pool of
+ * connections have in common.
+ *
+ * @module
+ */
+
+import type { Request } from "./request.ts";
+
+/** A way to one server, over one connection or over several. */
+export interface Lane {
+  /** Name of the server. */
+  readonly server: string;
+  /** How many requests are waiting or in flight. */
+  readonly pending: number;
+  /** Whether it has been closed for good; one that drains is closed to all. */
+  readonly closed: boolean;
+  /** Takes a request. Its outcome is told to the request, never thrown. */
+  execute(request: Request): void;
+  /** Lets go of what is open; what is pending fails. The next request reopens. */
+  disconnect(): void;
+  /**
+   * Takes no more, lets what is pending come to its end, and closes.
+   *
+   * @returns Settles once it is closed, and never rejects.
+   */
+  drain(): Promise<void>;
+  /** Closes for good; what is pending fails. */
+  close(): void;
+}
