@@ -57,6 +57,10 @@ export {
   type SerializerResult,
 } from "./src/serde/from.ts";
 
+// Where the servers of a cluster are.
+export type { Discovery } from "./src/discovery/discovery.ts";
+export { staticServers } from "./src/discovery/static.ts";
+
 // Addresses and transports.
 export { parseServer, type ServerSpec } from "./src/conn/address.ts";
 export { dial, dialBun, dialDeno, dialNode } from "./src/conn/dial.ts";

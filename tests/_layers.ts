@@ -17,14 +17,19 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   pool: ["errors", "types", "connection", "conn/conn.ts"],
   serde: ["errors", "types"],
   client: ["errors", "types", "wire", "conn", "connection", "pool", "serde"],
-  cluster: ["errors", "types", "client", "conn/address.ts"],
-  retry: ["errors", "types", "client/commands.ts"],
+  discovery: ["errors", "types", "conn", "client"],
+  cluster: ["errors", "types", "client", "conn/address.ts", "discovery"],
+  retry: [
+    ...["errors", "types", "client/commands.ts", "client/server_commands.ts"],
+  ],
+  fallback: ["errors", "types", "client/commands.ts"],
   strict: ["errors", "types", "client/commands.ts"],
   cache: ["errors", "types", "client/commands.ts"],
   testing: ["errors", "types", "wire"],
   cli: ["mod", "testing"],
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
-    ...["client", "cluster", "retry", "strict", "cache"],
+    ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
+    ...["cache"],
   ],
 };
