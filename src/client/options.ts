@@ -141,14 +141,19 @@ export interface ClientSettings {
 }
 
 /** Refuses an option. */
-function refuse(name: string, value: unknown, wanted: string): never {
+export function refuse(name: string, value: unknown, wanted: string): never {
   throw new MemcacheIllegalInputError(
     `Cannot use option ${name}: ${describe(value)}, must be ${wanted}`,
     { sent: false },
   );
 }
 
-function readNumber(
+/**
+ * Checks an option that is a number.
+ *
+ * @throws {MemcacheIllegalInputError} If it is none from `min` to `max`.
+ */
+export function readNumber(
   name: string,
   value: unknown,
   fallback: number,
@@ -160,7 +165,16 @@ function readNumber(
   return refuse(name, value, `a number from ${min} to ${max}`);
 }
 
-function readBoolean(name: string, value: unknown, fallback: boolean): boolean {
+/**
+ * Checks an option that is true or false.
+ *
+ * @throws {MemcacheIllegalInputError} If it is neither.
+ */
+export function readBoolean(
+  name: string,
+  value: unknown,
+  fallback: boolean,
+): boolean {
   if (value === undefined) return fallback;
   return typeof value === "boolean"
     ? value
@@ -269,28 +283,23 @@ function join(requests: Request[]): Request {
 }
 
 /**
- * Reads a server's spec and the options of its client.
+ * Reads what the commands of a client need to know.
  *
- * @throws {MemcacheIllegalInputError} If one of them cannot be used.
+ * @throws {MemcacheIllegalInputError} If an option cannot be used.
  */
-export function readOptions(
-  server: ServerSpec,
-  options: ClientOptions,
-): ClientSettings {
+export function readContext(options: ClientOptions): Context {
   if (typeof options !== "object" || options === null) {
     return refuse("options", options, "an object");
   }
-  const address = parseServer(server);
   const allowUnicodeKeys = readBoolean(
     "allowUnicodeKeys",
     options.allowUnicodeKeys,
     false,
   );
-  const timeout = readTimeout(options.timeout, 1000);
-  const context: Context = Object.freeze({
+  return Object.freeze({
     serde: viewSerde(options.serde ?? jsonSerde),
     waits: new SerdeWaits(),
-    timeout,
+    timeout: readTimeout(options.timeout, 1000),
     keyPrefix: readPrefix(options.keyPrefix, allowUnicodeKeys),
     allowUnicodeKeys,
     keyEncoder: readFunction("keyEncoder", options.keyEncoder),
@@ -306,11 +315,23 @@ export function readOptions(
     ),
     onError: readFunction("onError", options.onError),
   });
+}
+
+/**
+ * Reads what the connections to one server need to know.
+ *
+ * @throws {MemcacheIllegalInputError} If an option cannot be used.
+ */
+export function readConnection(
+  address: ServerAddress,
+  options: ClientOptions,
+  context: Context,
+): ConnectionOptions {
   const protocol = options.protocol ?? "auto";
   if (protocol !== "auto" && protocol !== "classic" && protocol !== "meta") {
     return refuse("protocol", protocol, '"auto", "classic" or "meta"');
   }
-  const connection: ConnectionOptions = Object.freeze({
+  return Object.freeze({
     address,
     dial: readFunction("dial", options.dial) ?? dialByRuntime,
     connectTimeout: readTimeout(
@@ -318,7 +339,7 @@ export function readOptions(
       1000,
       "connectTimeout",
     ),
-    timeout,
+    timeout: context.timeout,
     noDelay: readBoolean("noDelay", options.noDelay, true),
     keepAlive: readKeepAlive(options.keepAlive),
     tls: readTls(options.tls, address),
@@ -343,5 +364,18 @@ export function readOptions(
     report: (error: MemcacheError) => observe(context, error),
     join,
   });
+}
+
+/**
+ * Reads a server's spec and the options of its client.
+ *
+ * @throws {MemcacheIllegalInputError} If one of them cannot be used.
+ */
+export function readOptions(
+  server: ServerSpec,
+  options: ClientOptions,
+): ClientSettings {
+  const context = readContext(options);
+  const connection = readConnection(parseServer(server), options, context);
   return { context, connection };
 }
