@@ -40,6 +40,23 @@ export type {
 export { murmur3Keys, sha256Keys } from "./src/client/key_encoders.ts";
 
 export { StrictClient } from "./src/strict.ts";
+export {
+  RetryingClient,
+  type RetryingClientConstructor,
+} from "./src/retry/retrying_client.ts";
+export type { Retry, RetryOptions } from "./src/retry/options.ts";
+export {
+  exponentialDelay,
+  type ExponentialDelayOptions,
+} from "./src/retry/delay.ts";
+
+// Rings: which server a key belongs to.
+export type { Hasher } from "./src/ring/hasher.ts";
+export {
+  RendezvousHash,
+  type RendezvousHashOptions,
+} from "./src/ring/rendezvous.ts";
+export { murmur3 } from "./src/hash/murmur3.ts";
 
 // Values.
 export type { Serde } from "./src/serde/serde.ts";

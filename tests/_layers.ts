@@ -11,14 +11,21 @@
 export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   types: [],
+  hash: [],
+  ring: ["errors", "types", "hash"],
   wire: ["errors", "types"],
   conn: ["errors", "types"],
   connection: ["errors", "types", "wire", "conn/conn.ts"],
   pool: ["errors", "types", "connection", "conn/conn.ts"],
   serde: ["errors", "types"],
-  client: ["errors", "types", "wire", "conn", "connection", "pool", "serde"],
+  client: [
+    ...["errors", "types", "hash", "wire", "conn", "connection", "pool"],
+    ...["serde"],
+  ],
   discovery: ["errors", "types", "conn", "client"],
-  cluster: ["errors", "types", "client", "conn/address.ts", "discovery"],
+  cluster: [
+    ...["errors", "types", "ring", "client", "conn/address.ts", "discovery"],
+  ],
   retry: [
     ...["errors", "types", "client/commands.ts", "client/server_commands.ts"],
   ],
@@ -30,6 +37,6 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
     ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
-    ...["cache"],
+    ...["cache", "hash", "ring"],
   ],
 };

@@ -6,7 +6,7 @@
  */
 
 import { MemcacheIllegalInputError } from "../errors.ts";
-import { murmur3x128 } from "./murmur3.ts";
+import { murmur3x128 } from "../hash/murmur3.ts";
 import { sha256 } from "./sha256.ts";
 
 const ENCODER = new TextEncoder();

@@ -9,18 +9,21 @@ function rotate(x: number, by: number): number {
   return (x << by) | (x >>> (32 - by));
 }
 
-function finalMix(h: number): number {
+/** The end of the 32-bit hash, after the length went in. */
+export function finalMix(h: number): number {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return h ^ (h >>> 16);
 }
 
-function scramble(k: number): number {
+/** What becomes of a block of four bytes before it goes into a 32-bit state. */
+export function scramble(k: number): number {
   k = Math.imul(k, 0xcc9e2d51);
   return Math.imul((k << 15) | (k >>> 17), 0x1b873593);
 }
 
-function mix(h: number, k: number): number {
+/** Takes a block of four bytes into a 32-bit state. */
+export function mix(h: number, k: number): number {
   h ^= scramble(k);
   return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
 }
@@ -33,6 +36,14 @@ function mix(h: number, k: number): number {
  * @param text Any text; a lone surrogate counts as a code point.
  * @param seed An integer, taken modulo 2^32.
  * @returns An integer from 0 to 2^32 - 1.
+ *
+ * @example
+ * ```ts
+ * import { murmur3 } from "@x/memcache";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(murmur3("user:1"), 3416794175);
+ * ```
  */
 export function murmur3(text: string, seed: number = 0): number {
   const length = text.length;
