@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { murmur3Keys, sha256Keys } from "../src/client/key_encoders.ts";
-import { murmur3 } from "../src/client/murmur3.ts";
+import { murmur3 } from "../src/hash/murmur3.ts";
 import { compressedSerde } from "../src/serde/compressed.ts";
 import { jsonSerde } from "../src/serde/json.ts";
 import { rawSerde } from "../src/serde/raw.ts";
