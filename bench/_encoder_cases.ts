@@ -44,8 +44,15 @@ function gets(length: number): Request[] {
 function sets(data: string | Uint8Array): Request[] {
   return Array.from({ length: COUNT }, (_, i) => {
     const key = `user:${123_456 + i}`;
-    const parts = { data, flags: 16, exptime: 3600 };
-    return new StoreRequest("set", key, key, parts, false);
+    const head = {
+      key,
+      wireKey: key,
+      exptime: 3600,
+      flags: undefined,
+      noreply: false,
+      cas: undefined,
+    };
+    return new StoreRequest("set", head, { data, flags: 16 });
   });
 }
 

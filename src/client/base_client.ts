@@ -224,7 +224,7 @@ export class BaseClient implements KeyCommands {
         const [key, value] = entryOf(entry);
         const head = storeHead(this.#context, "set", key, options);
         changes.push({
-          key: head.pair.key,
+          key: head.key,
           route: routeOf(key),
           make: () => storeRequest(this.#context, "set", value, head),
         });
@@ -400,12 +400,12 @@ export class BaseClient implements KeyCommands {
       const gone = checkCall(this.#executor, options);
       if (gone !== undefined) return Promise.reject(gone.reason);
       // The clock runs from the call on.
-      const deadline = limit > 0 ? performance.now() + limit : 0;
+      const deadline = limit > 0 ? Math.ceil(performance.now() + limit) : 0;
       return waits.bounded(request, {
         deadline,
         signal: options?.signal,
         timedOut: () =>
-          serdeTimeout(limit, { command, key: head.pair.key, sent: false }),
+          serdeTimeout(limit, { command, key: head.key, sent: false }),
       }).then((ready) => {
         try {
           ready.deadline = deadline;

@@ -13,7 +13,8 @@ import type { Context } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import { CountRequest } from "./requests/word.ts";
-import { serializedRequest, type StoreHead, storeHead } from "./storing.ts";
+import type { StoreHead } from "./requests/store.ts";
+import { serializedRequest, storeHead } from "./storing.ts";
 
 /** How often a counter is asked for that others create and delete meanwhile. */
 const MAX_ROUNDS = 8;
@@ -95,7 +96,7 @@ export async function countFrom<T>(
   options: CountOptions,
 ): Promise<T> {
   const timeout = readTimeout(options.timeout, context.timeout);
-  const deadline = timeout > 0 ? performance.now() + timeout : 0;
+  const deadline = timeout > 0 ? Math.ceil(performance.now() + timeout) : 0;
   const { make, first } = plan;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const count = make();
@@ -109,7 +110,7 @@ export async function countFrom<T>(
     );
     if (counted !== undefined || first === undefined) return counted as T;
     const { value, head } = first;
-    const stored = await digits(context, head.pair.key, value);
+    const stored = await digits(context, head.key, value);
     const add = serializedRequest("add", head, stored);
     add.deadline = deadline;
     const added = await start<boolean>(context, executor, add, route, options);
@@ -118,6 +119,6 @@ export async function countFrom<T>(
   }
   throw new MemcacheServerError(
     `Cannot count: the server has neither counted nor created the counter, asked ${MAX_ROUNDS} times`,
-    { command: make().command, key: first?.head.pair.key, sent: true },
+    { command: make().command, key: first?.head.key, sent: true },
   );
 }

@@ -6,28 +6,18 @@
 
 import { isThenable } from "../serde/guard.ts";
 import type { Key, Serialized } from "../types.ts";
+import { wireKey } from "../wire/key.ts";
 import { checkUint32, checkUint64 } from "../wire/numbers.ts";
 import { LARGE_VALUE } from "../wire/output.ts";
 import { toExptime } from "../wire/ttl.ts";
-import { keyPair, nowSeconds } from "./arguments.ts";
+import { itemKey, nowSeconds } from "./arguments.ts";
 import type { StoreOptions } from "./commands.ts";
 import { type Context, serdeError } from "./context.ts";
-import type { KeyPair } from "./requests/many.ts";
-import { type StoreCommand, StoreRequest } from "./requests/store.ts";
-
-/** What a store writes, besides its value and command. */
-export interface StoreHead {
-  /** The key. */
-  readonly pair: KeyPair;
-  /** As protocol.txt has it. */
-  readonly exptime: number;
-  /** The caller's flags, in place of the serde's. */
-  readonly flags: number | undefined;
-  /** Whether no reply is asked for. */
-  readonly noreply: boolean;
-  /** The CAS unique in digits, for `cas`. */
-  readonly cas: string | undefined;
-}
+import {
+  type StoreCommand,
+  type StoreHead,
+  StoreRequest,
+} from "./requests/store.ts";
 
 /**
  * Checks all of a store but its value.
@@ -43,8 +33,10 @@ export function storeHead(
 ): StoreHead {
   const flags = options?.flags;
   const fallback = command !== "cas" && context.defaultNoreply;
+  const name = itemKey(key);
   return {
-    pair: keyPair(context, key, command),
+    key: name,
+    wireKey: wireKey(name, context, command),
     exptime: toExptime(options?.ttl, nowSeconds(), command),
     flags: flags === undefined
       ? undefined
@@ -104,16 +96,16 @@ function copyOf(data: Uint8Array, length: number): Uint8Array {
 export function serializedRequest(
   command: StoreCommand,
   head: StoreHead,
-  { data, flags }: Serialized,
+  serialized: Serialized,
 ): StoreRequest {
-  const { pair, exptime, noreply, cas } = head;
-  const parts = {
-    data: typeof data === "string" ? data : steady(data, noreply),
-    flags: head.flags ?? flags,
-    exptime,
-    cas,
-  };
-  return new StoreRequest(command, pair.key, pair.wireKey, parts, noreply);
+  const { data, flags } = serialized;
+  if (typeof data === "string") {
+    return new StoreRequest(command, head, serialized);
+  }
+  return new StoreRequest(command, head, {
+    data: steady(data, head.noreply),
+    flags,
+  });
 }
 
 /**
@@ -128,7 +120,7 @@ export function storeRequest(
   value: unknown,
   head: StoreHead,
 ): StoreRequest | Promise<StoreRequest> {
-  const { key } = head.pair;
+  const { key } = head;
   try {
     const serialized = context.serde.serialize(key, value);
     if (!isThenable(serialized)) {

@@ -215,7 +215,7 @@ export class Connection {
     for (let i = Math.max(0, count - this.#fresh); i < count; i++) {
       const request = this.#unsent.at(i);
       if (request.deadline === 0 && request.timeout > 0) {
-        request.deadline = at + request.timeout;
+        request.deadline = Math.ceil(at + request.timeout);
       }
       if (request.deadline > 0 && request.deadline < earliest) {
         earliest = request.deadline;
@@ -379,9 +379,7 @@ export class Connection {
   #replay(requests: Request[]): void {
     for (let i = requests.length - 1; i >= 0; i--) {
       const request = requests[i];
-      request.replays++;
-      request.unfencedBefore = 0;
-      request.rewind();
+      request.replay();
       this.#unsent.unshift(request);
       this.#unsentBytes += request.weight;
     }

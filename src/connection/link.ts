@@ -337,7 +337,7 @@ export class Link implements ConnEvents {
         this.#outOfStep(head, decoder.fault);
         return;
       }
-      if (head.unfencedBefore > 0 && isError(kind)) {
+      if (isError(kind) && head.unfencedBefore > 0) {
         // It may be the answer to a command that asked for none. Which one is
         // it? Nobody can tell, so nobody is told a lie.
         const error = noreplyError(

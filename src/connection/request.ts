@@ -60,6 +60,14 @@ const grab = (
   grabbedReject = reject;
 };
 
+/** What few requests have: there may be many of them at a time. */
+interface Rare {
+  signal: AbortSignal | undefined;
+  observe: Observe | undefined;
+  replays: number;
+  unfencedBefore: number;
+}
+
 /** One command on its way. */
 export abstract class Request {
   /** Name of the command in protocol.txt. */
@@ -70,25 +78,19 @@ export abstract class Request {
   server: string | undefined = undefined;
   /** Milliseconds from the call to the end of the reply, 0 for none. */
   timeout = 0;
-  /** When it times out, on the clock of `performance.now`; 0: not yet known. */
+  /**
+   * When it times out, on the clock of `performance.now`; 0: not yet known.
+   * A whole number, which takes no memory of its own.
+   */
   deadline = 0;
   /** Whether its caller has been told. */
   settled = false;
   /** Whether a byte of it may have reached the server. */
   sent = false;
-  /** Whether no reply is asked for. */
-  noreply = false;
-  /** Bytes of its value, as far as known before it is encoded. */
-  weight = 0;
-  /** How often it has been sent again. */
-  replays = 0;
-  /** Commands without reply, sent before this one and not known to be done. */
-  unfencedBefore = 0;
 
   #resolve: ((value: unknown) => void) | undefined = undefined;
   #reject: ((error: unknown) => void) | undefined = undefined;
-  #signal: AbortSignal | undefined = undefined;
-  #observe: Observe | undefined = undefined;
+  #rare: Rare | undefined = undefined;
 
   /** Names the command and its key. */
   constructor(command: string, key: string | undefined) {
@@ -134,7 +136,32 @@ export abstract class Request {
 
   /** Shows failures to `observe` too. */
   observedBy(observe: Observe | undefined): void {
-    this.#observe = observe;
+    if (observe !== undefined) this.#rarely().observe = observe;
+  }
+
+  /** Whether no reply is asked for. */
+  get noreply(): boolean {
+    return false;
+  }
+
+  /** Bytes of its value, as far as known before it is encoded. */
+  get weight(): number {
+    return 0;
+  }
+
+  /** How often it has been sent again. */
+  get replays(): number {
+    return this.#rare?.replays ?? 0;
+  }
+
+  /** Commands without reply, sent before this one and not known to be done. */
+  get unfencedBefore(): number {
+    return this.#rare?.unfencedBefore ?? 0;
+  }
+
+  /** Notes how many commands without reply were sent before this one. */
+  set unfencedBefore(count: number) {
+    this.#rarely().unfencedBefore = count;
   }
 
   /** Whether it reads only, and may be sent again after a lost connection. */
@@ -179,7 +206,7 @@ export abstract class Request {
 
   /** The caller's signal, as long as it is listened to. */
   get signal(): AbortSignal | undefined {
-    return this.#signal;
+    return this.#rare?.signal;
   }
 
   /** Takes over the caller's options. */
@@ -187,7 +214,7 @@ export abstract class Request {
     this.timeout = options?.timeout ?? timeout;
     const signal = options?.signal;
     if (signal === undefined || signal === null) return;
-    this.#signal = signal;
+    this.#rarely().signal = signal;
     listen(signal, this);
   }
 
@@ -195,7 +222,7 @@ export abstract class Request {
   done(value: unknown): void {
     if (this.settled) return;
     this.settled = true;
-    if (this.#signal !== undefined) this.#unlisten();
+    if (this.#rare !== undefined) this.#unlisten();
     this.#resolve?.(value);
     this.#resolve = this.#reject = undefined;
     this.release();
@@ -205,10 +232,11 @@ export abstract class Request {
   fail(error: unknown): void {
     if (this.settled) return;
     this.settled = true;
-    if (this.#signal !== undefined) this.#unlisten();
+    if (this.#rare !== undefined) this.#unlisten();
     if (error instanceof MemcacheError) {
       error.sent ??= this.sent;
-      if (this.#observe !== undefined) show(this.#observe, error);
+      const observe = this.#rare?.observe;
+      if (observe !== undefined) show(observe, error);
     }
     this.#reject?.(error);
     this.#resolve = this.#reject = undefined;
@@ -228,8 +256,16 @@ export abstract class Request {
   /** Lets go of the value once nobody needs it. */
   release(): void {}
 
-  /** Forgets what has been read of a reply: it is sent once more. */
-  rewind(): void {}
+  /** It is sent once more, on another link. */
+  replay(): void {
+    const rare = this.#rarely();
+    rare.replays++;
+    rare.unfencedBefore = 0;
+    this.rewind();
+  }
+
+  /** Forgets what has been read of a reply. */
+  protected rewind(): void {}
 
   /** What is known of the command, for an error. */
   about(): MemcacheErrorOptions {
@@ -257,9 +293,18 @@ export abstract class Request {
   }
 
   #unlisten(): void {
-    const signal = this.#signal;
-    if (signal === undefined) return;
-    this.#signal = undefined;
-    unlisten(signal, this);
+    const rare = this.#rare;
+    if (rare?.signal === undefined) return;
+    unlisten(rare.signal, this);
+    rare.signal = undefined;
+  }
+
+  #rarely(): Rare {
+    return this.#rare ??= {
+      signal: undefined,
+      observe: undefined,
+      replays: 0,
+      unfencedBefore: 0,
+    };
   }
 }

@@ -133,16 +133,17 @@ export class Output {
       this.text(String(value));
       return;
     }
+    // Unsigned 32-bit steps: a division of floats costs several times as much.
+    let rest = value >>> 0;
     let digits = 2;
-    for (let bound = 100; value >= bound; bound *= 10) digits++;
+    for (let bound = 100; rest >= bound; bound *= 10) digits++;
     this.reserve(digits);
     const bytes = this.bytes;
     let at = this.length + digits;
     this.length = at;
-    let rest = value;
     do {
-      const next = Math.floor(rest / 10);
-      bytes[--at] = 48 + rest - next * 10;
+      const next = (rest / 10) >>> 0;
+      bytes[--at] = 48 + rest - Math.imul(next, 10);
       rest = next;
     } while (rest > 0);
   }

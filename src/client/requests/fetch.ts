@@ -30,12 +30,12 @@ import {
 
 /** One key is read, and perhaps touched. */
 export abstract class FetchRequest extends Request {
+  /** The caller's key. */
+  declare readonly key: string;
   /** The key with its prefix. */
   readonly wireKey: string;
   /** What the client's requests have in common. */
   protected readonly context: Context;
-  /** The caller's key. */
-  protected readonly callerKey: string;
   readonly #exptime: number | undefined;
   #opaque = -1;
   /** Tells the caller of the hit, once the line behind it has been read. */
@@ -51,7 +51,6 @@ export abstract class FetchRequest extends Request {
   ) {
     super(command, key);
     this.context = context;
-    this.callerKey = key;
     this.wireKey = wireKey;
     this.#exptime = exptime;
   }
@@ -89,7 +88,7 @@ export abstract class FetchRequest extends Request {
     return true;
   }
 
-  override rewind(): void {
+  protected override rewind(): void {
     this.#hit = undefined;
   }
 
@@ -162,7 +161,7 @@ export abstract class FetchRequest extends Request {
   decode(reply: Decoder, text: ReadText): unknown {
     return this.settled || !this.wantsValue
       ? true
-      : readValue(this.context, this.callerKey, reply, text, this);
+      : readValue(this.context, this.key, reply, text, this);
   }
 
   /** Gives the caller what `decode` has read. */
@@ -194,7 +193,7 @@ export abstract class FetchRequest extends Request {
   }
 
   #unreadable(error: unknown): void {
-    this.fail(serdeError(error, this.command, this.callerKey, this));
+    this.fail(serdeError(error, this.command, this.key, this));
   }
 }
 
@@ -279,7 +278,7 @@ export class GetItemRequest extends FetchRequest {
   }
 
   protected override shape(value: unknown, flags: number, cas: bigint): Item {
-    return { key: this.callerKey, value, flags, cas };
+    return { key: this.key, value, flags, cas };
   }
 }
 

@@ -48,7 +48,7 @@ export abstract class LineRequest extends Request {
     return true;
   }
 
-  override rewind(): void {
+  protected override rewind(): void {
     this.#cursor = 0;
     this.#answered = undefined;
   }
@@ -154,7 +154,7 @@ export class JoinedRequest extends LineRequest {
     this.#value = undefined;
   }
 
-  override rewind(): void {
+  protected override rewind(): void {
     super.rewind();
     this.#held = -1;
     this.#value = undefined;

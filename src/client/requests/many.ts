@@ -127,7 +127,7 @@ export class HarvestRequest extends LineRequest {
     });
   }
 
-  override rewind(): void {
+  protected override rewind(): void {
     super.rewind();
     this.#held = this.#value = undefined;
   }
@@ -219,7 +219,7 @@ export async function changeInWindows(
   options: CommandOptions | undefined,
 ): Promise<string[]> {
   const timeout = readTimeout(options?.timeout, context.timeout);
-  const deadline = timeout > 0 ? performance.now() + timeout : 0;
+  const deadline = timeout > 0 ? Math.ceil(performance.now() + timeout) : 0;
   const gone = checkCall(executor, options);
   if (gone !== undefined) throw gone.reason;
   const refused: string[] = [];

@@ -6,6 +6,7 @@
 
 import { COMPLETE, Request } from "../../connection/request.ts";
 import { MemcacheIllegalInputError } from "../../errors.ts";
+import type { Serialized } from "../../types.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import type { Output } from "../../wire/output.ts";
 import { EXISTS, NOT_FOUND, NOT_STORED, STORED } from "../../wire/reply.ts";
@@ -29,38 +30,48 @@ const HEADS: Readonly<Record<StoreCommand, string>> = {
   cas: "cas ",
 };
 
-/** What is written behind a key. Every part has been checked. */
-export interface StoreParts {
-  /** The value's bytes, or its text. */
-  readonly data: Uint8Array | string;
-  /** 0 to 2^32 - 1. */
-  readonly flags: number;
+/** All of a store but its value. Every part has been checked. */
+export interface StoreHead {
+  /** The caller's key. */
+  readonly key: string;
+  /** The key with its prefix. */
+  readonly wireKey: string;
   /** As protocol.txt has it. */
   readonly exptime: number;
-  /** Decimal digits, for `cas`. */
-  readonly cas?: string;
+  /** The caller's flags, in place of the serde's. */
+  readonly flags: number | undefined;
+  /** Whether no reply is asked for. */
+  readonly noreply: boolean;
+  /** The CAS unique in digits, for `cas`. */
+  readonly cas: string | undefined;
 }
 
 /** One value is stored. */
 export class StoreRequest extends Request {
-  readonly #wireKey: string;
-  readonly #head: string;
-  #parts: StoreParts | undefined;
+  readonly #head: StoreHead;
+  readonly #weight: number;
+  readonly #flags: number;
+  #data: Uint8Array | string | undefined;
 
-  /** Takes the key with its prefix, and the parts. */
+  /** Takes all of it; the bytes are not copied. */
   constructor(
     command: StoreCommand,
-    key: string,
-    wireKey: string,
-    parts: StoreParts,
-    noreply: boolean,
+    head: StoreHead,
+    { data, flags }: Serialized,
   ) {
-    super(command, key);
-    this.#wireKey = wireKey;
-    this.#head = HEADS[command];
-    this.#parts = parts;
-    this.noreply = noreply;
-    this.weight = parts.data.length;
+    super(command, head.key);
+    this.#head = head;
+    this.#flags = head.flags ?? flags;
+    this.#weight = data.length;
+    this.#data = data;
+  }
+
+  override get noreply(): boolean {
+    return this.#head.noreply;
+  }
+
+  override get weight(): number {
+    return this.#weight;
   }
 
   override get idempotent(): boolean {
@@ -72,22 +83,24 @@ export class StoreRequest extends Request {
   }
 
   override encode(out: Output): void {
-    const parts = this.#parts;
-    if (parts === undefined) return;
-    if (parts.data.length !== this.weight) {
+    const data = this.#data;
+    if (data === undefined) return;
+    if (data.length !== this.#weight) {
       throw new MemcacheIllegalInputError(
         `Cannot send ${this.command}: the memory of the value was transferred or resized before it was sent`,
         { ...this.about(), sent: false },
       );
     }
-    out.keyed(this.#head, this.#wireKey, " ");
-    out.uint(parts.flags);
+    const { wireKey, exptime, cas, noreply } = this.#head;
+    // The command is one of the few that the constructor takes.
+    out.keyed(HEADS[this.command as StoreCommand], wireKey, " ");
+    out.uint(this.#flags);
     out.byte(32);
-    if (parts.exptime < 0) out.text(String(parts.exptime));
-    else out.uint(parts.exptime);
+    if (exptime < 0) out.text(String(exptime));
+    else out.uint(exptime);
     out.byte(32);
-    const rest = parts.cas === undefined ? "" : ` ${parts.cas}`;
-    out.block(parts.data, this.noreply ? `${rest} noreply` : rest);
+    const rest = cas === undefined ? "" : ` ${cas}`;
+    out.block(data, noreply ? `${rest} noreply` : rest);
   }
 
   override read(reply: Decoder, kind: number): number {
@@ -112,6 +125,6 @@ export class StoreRequest extends Request {
   }
 
   override release(): void {
-    this.#parts = undefined;
+    this.#data = undefined;
   }
 }

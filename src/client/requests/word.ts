@@ -23,6 +23,7 @@ import { lineText } from "../../wire/reply_error.ts";
 /** A line, and what its replies mean. */
 export abstract class LineCommand extends Request {
   readonly #line: string;
+  readonly #noreply: boolean;
 
   /** Takes the whole line, without `noreply` and CRLF. */
   constructor(
@@ -33,12 +34,16 @@ export abstract class LineCommand extends Request {
   ) {
     super(command, key);
     this.#line = line;
-    this.noreply = noreply;
+    this.#noreply = noreply;
+  }
+
+  override get noreply(): boolean {
+    return this.#noreply;
   }
 
   override encode(out: Output): void {
     out.text(this.#line);
-    if (this.noreply) out.text(" noreply");
+    if (this.#noreply) out.text(" noreply");
     out.crlf();
   }
 
