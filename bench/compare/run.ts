@@ -1,0 +1,278 @@
+/**
+ * Compares our client with the floor and with the clients from npm: starts a
+ * memcached, bundles the program for Node and Bun, and runs it on the runtimes
+ * asked for.
+ *
+ * ```sh
+ * deno task bench:compare [--on=deno,node26,bun] [--only=get64,set64]
+ *   [--contenders=ours,floor] [--rounds=9] [--processes=1] [--time=200]
+ *   [--ours=/path/to/another/checkout] [--json=file]
+ * ```
+ *
+ * `--ours` measures another checkout's client too, as `before`. With `idle`
+ * among the scenarios the memory of 1,000 idle clients is measured as well, in
+ * a process of its own for each.
+ *
+ * @module
+ */
+import { startMemcached } from "../../tests/_memcached.ts";
+import { execute } from "../../tools/runners.ts";
+import { PEERS } from "./contenders.ts";
+import { pinServer } from "./pin.ts";
+import type { Outcome, Row, Task } from "./program.ts";
+import { join, type Result, type RuntimeResult, table } from "./result.ts";
+import { SCENARIOS } from "./scenarios.ts";
+
+const HERE = import.meta.dirname!;
+const ROOT = `${HERE}/../..`;
+const PACKAGES = `${HERE}/peers`;
+const TOOLS = `${ROOT}/.ci/node_modules`;
+/** Milliseconds for one process. */
+const PROCESS_TIMEOUT = 1_200_000;
+
+/** What the command line says. */
+interface Settings {
+  on: string[];
+  scenarios: string[];
+  contenders: string[];
+  rounds: number;
+  processes: number;
+  time: number;
+  idle: number;
+  before: string | undefined;
+  json: string | undefined;
+}
+
+function fail(message: string): never {
+  console.error(message);
+  Deno.exit(1);
+}
+
+function read(args: readonly string[]): Settings {
+  const settings: Settings = {
+    on: ["deno"],
+    scenarios: [...SCENARIOS.map(({ name }) => name), "idle"],
+    contenders: ["ours", "floor", ...PEERS],
+    rounds: 7,
+    processes: 1,
+    time: 200,
+    idle: 1000,
+    before: undefined,
+    json: undefined,
+  };
+  for (const arg of args) {
+    if (arg === "--") continue;
+    const [, name, value] = /^--(\w+)=(.+)$/.exec(arg) ??
+      fail(`Cannot read argument ${arg}`);
+    const list = value.split(",");
+    if (name === "on" || name === "runtime") settings.on = list;
+    else if (name === "only") settings.scenarios = pick(list, settings);
+    else if (name === "contenders") settings.contenders = list;
+    else if (name === "json") settings.json = value;
+    else if (name === "ours") settings.before = value;
+    else if (
+      name === "rounds" || name === "processes" || name === "time" ||
+      name === "idle"
+    ) settings[name] = Number(value);
+    else fail(`There is no option --${name}`);
+  }
+  const known = ["ours", "before", "floor", ...PEERS];
+  for (const name of settings.contenders) {
+    if (!known.includes(name)) fail(`There is no contender ${name}`);
+  }
+  const { contenders, before } = settings;
+  if (before !== undefined && !contenders.includes("before")) {
+    contenders.splice(1, 0, "before");
+  }
+  if (before === undefined && contenders.includes("before")) {
+    fail("Contender before needs --ours=/path/to/another/checkout");
+  }
+  return settings;
+}
+
+function pick(names: readonly string[], { scenarios }: Settings): string[] {
+  for (const name of names) {
+    if (!scenarios.includes(name)) fail(`There is no scenario ${name}`);
+  }
+  return scenarios.filter((name) => names.includes(name));
+}
+
+/** Installs the packages from npm, where they are not there yet. */
+async function install(): Promise<void> {
+  const manifest = JSON.parse(
+    await Deno.readTextFile(`${PACKAGES}/package.json`),
+  );
+  const wanted = Object.entries<string>(manifest.dependencies);
+  const there = await Promise.all(
+    wanted.map(async ([name, version]) => {
+      const file = `${PACKAGES}/node_modules/${name}/package.json`;
+      const text = await Deno.readTextFile(file).catch(() => "{}");
+      return JSON.parse(text).version === version;
+    }),
+  );
+  if (there.every((is) => is)) return;
+  console.error("Installing the peers from npm");
+  const flags = ["--no-package-lock", "--no-audit", "--no-fund"];
+  const { code, output } = await execute("npm", ["install", ...flags], {
+    cwd: "bench/compare/peers",
+  });
+  if (code !== 0) fail(`Cannot install the peers: ${output}`);
+}
+
+/** Bundles a file of a checkout, which Node and Bun cannot run as it is. */
+async function bundle(root: string, file: string, out: string): Promise<void> {
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", `--output=${out}`, file],
+    cwd: root,
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (code !== 0) {
+    fail(`Cannot bundle ${file}: ${new TextDecoder().decode(stderr)}`);
+  }
+}
+
+/** How a runtime runs the program. */
+async function commandOf(
+  target: string,
+  out: string,
+): Promise<[command: string, ...args: string[]]> {
+  if (target === "deno") {
+    // The npm package memcached sets the prototypes of its classes afterwards.
+    const flags = ["--unsafe-proto", "--v8-flags=--expose-gc"];
+    return [Deno.execPath(), "run", "-A", ...flags, `${HERE}/program.ts`];
+  }
+  const program = `${out}/program.js`;
+  const own = target === "bun"
+    ? `${TOOLS}/.bin/bun`
+    : `${TOOLS}/${target}/bin/node`;
+  const command = await Deno.stat(own).then(() => own, () => target);
+  return target === "bun"
+    ? [command, "run", program]
+    : [command, "--expose-gc", program];
+}
+
+async function start(
+  target: string,
+  out: string,
+  task: Omit<Task, "port" | "ours" | "before" | "peers">,
+  { before }: Settings,
+): Promise<Outcome> {
+  const [command, ...args] = await commandOf(target, out);
+  const source = target === "deno";
+  const args_ = ["-m", "1024", "-I", "4m", "-c", "4096", "-t", "1"];
+  const memcached = await startMemcached({ args: args_ });
+  try {
+    const pinned = pinServer(memcached.pid);
+    const whole: Task = {
+      ...task,
+      port: memcached.port,
+      peers: PACKAGES,
+      ours: `file://${source ? `${ROOT}/mod.ts` : `${out}/ours.js`}`,
+      before: before &&
+        `file://${source ? `${before}/mod.ts` : `${out}/before.js`}`,
+    };
+    const child = new Deno.Command(command, {
+      args: [...args, JSON.stringify(whole)],
+      cwd: ROOT,
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const timer = setTimeout(() => child.kill("SIGKILL"), PROCESS_TIMEOUT);
+    const { code, stdout } = await child.output();
+    clearTimeout(timer);
+    if (code !== 0) fail(`The program failed on ${target}: exit code ${code}`);
+    const text = new TextDecoder().decode(stdout).trim();
+    const outcome: Outcome = JSON.parse(text.slice(text.lastIndexOf("\n") + 1));
+    return { ...outcome, pinned: outcome.pinned && pinned };
+  } finally {
+    await memcached.kill();
+  }
+}
+
+async function measure(
+  target: string,
+  out: string,
+  settings: Settings,
+  versions: Record<string, string>,
+): Promise<RuntimeResult> {
+  const { contenders, rounds, time, processes } = settings;
+  const scenarios = settings.scenarios.filter((name) => name !== "idle");
+  const parts: Row[][] = [];
+  let runtime = target;
+  let pinned = true;
+  const add = (outcome: Outcome): void => {
+    parts.push(outcome.rows);
+    Object.assign(versions, outcome.versions);
+    runtime = outcome.runtime;
+    pinned &&= outcome.pinned;
+  };
+  for (let i = 1; i <= processes && scenarios.length > 0; i++) {
+    console.error(`${target}, process ${i} of ${processes}`);
+    const task = { contenders, scenarios, rounds, time, idle: 0 };
+    add(await start(target, out, task, settings));
+  }
+  if (settings.scenarios.includes("idle")) {
+    for (const name of contenders.filter((name) => name !== "floor")) {
+      console.error(`${target}, idle clients of ${name}`);
+      const { idle } = settings;
+      const task = { contenders: [name], scenarios, rounds, time, idle };
+      add(await start(target, out, task, settings));
+    }
+  }
+  return { runtime, pinned, rows: join(parts) };
+}
+
+async function machine(): Promise<string> {
+  const info = await Deno.readTextFile("/proc/cpuinfo").catch(() => "");
+  const [, model = "unknown processor"] = /^model name\s*: (.*)$/m.exec(info) ??
+    [];
+  const cpus = navigator.hardwareConcurrency;
+  return `${cpus} CPUs, ${model.trim()}, ${Deno.build.os} ${Deno.osRelease()}`;
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const settings = read(args);
+  if (settings.contenders.some((name) => PEERS.includes(name))) await install();
+  const out = await Deno.makeTempDir({ prefix: "memcache-compare-" });
+  const versions: Record<string, string> = {};
+  const runtimes: RuntimeResult[] = [];
+  try {
+    if (settings.on.some((target) => target !== "deno")) {
+      await bundle(ROOT, "bench/compare/program.ts", `${out}/program.js`);
+      await bundle(ROOT, "mod.ts", `${out}/ours.js`);
+      if (settings.before !== undefined) {
+        await bundle(settings.before, "mod.ts", `${out}/before.js`);
+      }
+      await Deno.writeTextFile(`${out}/package.json`, `{"type":"module"}`);
+    }
+    for (const target of settings.on) {
+      const result = await measure(target, out, settings, versions);
+      runtimes.push(result);
+      console.log(table(result));
+    }
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+  const { output: server } = await execute("memcached", ["-V"]);
+  const result: Result = {
+    date: new Date().toISOString().slice(0, 10),
+    command: `deno task bench:compare ${args.join(" ")}`.trim(),
+    server: server.trim(),
+    machine: await machine(),
+    versions,
+    processes: settings.processes,
+    rounds: settings.rounds,
+    time: settings.time,
+    runtimes,
+  };
+  const shown = Object.entries(versions).map((pair) => pair.join(" "));
+  console.log(`\n${[result.server, ...shown].join(", ")}; ${result.machine}`);
+  if (settings.json !== undefined) {
+    await Deno.writeTextFile(settings.json, `${JSON.stringify(result)}\n`);
+  }
+}
+
+if (import.meta.main) await run(Deno.args);
