@@ -45,8 +45,17 @@ export class MemcacheError extends Error {
   declare key?: string;
   /** `false` when no byte of the command can have reached the server. */
   declare sent?: boolean;
-  /** The caller's keys that a many-key store could not store. */
+  /**
+   * The caller's keys that a many-key call could not store, delete or read, or
+   * does not know to be.
+   */
   declare failedKeys?: readonly string[];
+  /** What a many-key read that failed has read, by the caller's keys. */
+  declare values?: ReadonlyMap<string, unknown>;
+  /** The results of a command for all servers, by those that did not fail. */
+  declare results?: ReadonlyMap<string, unknown>;
+  /** The failure of each server, where a call failed on several. */
+  declare errors?: readonly MemcacheError[];
 
   /** Makes an error with a message and what is known of the command. */
   constructor(message?: string, options: MemcacheErrorOptions = {}) {
@@ -394,6 +403,28 @@ export function rebound(
       code: error.code,
     })
   );
+}
+
+/**
+ * Makes one error of what failed on several servers: of the class and code of
+ * the first, with every server's name and reason.
+ *
+ * @param errors One for each server, at least one.
+ * @returns The error itself where there is one only.
+ */
+export function combined(errors: readonly MemcacheError[]): MemcacheError {
+  const [first] = errors;
+  if (errors.length === 1) return first;
+  const servers = errors.map(({ server }) => server ?? "a server").join(", ");
+  const reasons = errors.map(({ message }) => message).join("; ");
+  const error = rebound(first, {
+    server: servers,
+    command: first.command,
+    sent: errors.some(({ sent }) => sent !== false),
+  });
+  error.message = `${errors.length} servers failed, ${servers}: ${reasons}`;
+  error.errors = Object.freeze([...errors]);
+  return error;
 }
 
 /**

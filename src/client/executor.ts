@@ -7,11 +7,21 @@
 
 import { closedError } from "../connection/failures.ts";
 import type { Request } from "../connection/request.ts";
-import { MemcacheIllegalInputError } from "../errors.ts";
+import {
+  MemcacheIllegalInputError,
+  MemcacheTimeoutError,
+  stackless,
+} from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
 import { describe } from "../wire/numbers.ts";
 import type { Context } from "./context.ts";
 import { readTimeout } from "./options.ts";
+
+/** Where the requests for some of the keys go: one server. */
+export interface Way {
+  /** Sends a request there. It is told the outcome; nothing is thrown. */
+  execute(request: Request): void;
+}
 
 /** Takes requests to servers. */
 export interface Executor {
@@ -22,6 +32,13 @@ export interface Executor {
    * @param route The key that chooses the server, without prefix.
    */
   execute(request: Request, route: string): void;
+  /**
+   * Finds the way that requests of a route go now, so that many keys can share
+   * a request. Absent where all go the same way.
+   */
+  readonly ways?: ((route: string) => Way) | undefined;
+  /** Settles once the ways are known; absent where they are. Never rejects. */
+  readonly ready?: Promise<void> | undefined;
   /** Whether it has been closed for good. */
   readonly closed: boolean;
   /** Lets go of connections. */
@@ -87,4 +104,18 @@ export function checkCall(
 ): AbortSignal | undefined {
   if (executor.closed) throw closedError();
   return abortedSignal(options);
+}
+
+/** The error of a command that has waited for the servers to be known. */
+export function listTimeout(
+  command: string,
+  timeout: number,
+  key?: string,
+): MemcacheTimeoutError {
+  return stackless(() =>
+    new MemcacheTimeoutError(
+      `Cannot send ${command}: the list of servers had not come within ${timeout} ms (timeout)`,
+      { command, key, sent: false },
+    )
+  );
 }

@@ -6,7 +6,7 @@
 
 import { LINE_KEYS } from "../../connection/link.ts";
 import type { ReadText, Request } from "../../connection/request.ts";
-import { MemcacheError, rebound } from "../../errors.ts";
+import { combined, MemcacheError, rebound } from "../../errors.ts";
 import type { CommandOptions } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
 import type { Decoder } from "../../wire/decoder.ts";
@@ -18,7 +18,12 @@ import {
   serdeError,
   Unreadable,
 } from "../context.ts";
-import { checkCall, type Executor } from "../executor.ts";
+import {
+  checkCall,
+  type Executor,
+  listTimeout,
+  type Way,
+} from "../executor.ts";
 import { readTimeout } from "../options.ts";
 import { serdeTimeout } from "../serde_waits.ts";
 import { LineRequest } from "./line.ts";
@@ -38,6 +43,9 @@ export class Harvest {
   readonly #context: Context;
   readonly #resolve: (hits: Map<string, unknown>) => void;
   readonly #reject: (error: unknown) => void;
+  /** What failed, the first failure of each server. */
+  #errors: MemcacheError[] | undefined = undefined;
+  #failedKeys: string[] = [];
   #open = 1;
 
   /** Takes whom to tell. */
@@ -58,15 +66,41 @@ export class Harvest {
 
   /** One thing has ended. */
   end(): void {
-    if (--this.#open === 0) this.#resolve(this.hits);
+    if (--this.#open > 0) return;
+    if (this.#errors === undefined) this.#resolve(this.hits);
+    else this.#reject(this.#failure(this.#errors));
   }
 
-  /** One thing has failed: so has the call, unless errors are misses. */
-  failed(error: unknown): void {
+  /**
+   * One thing has failed, and these keys with it: so has the call, unless
+   * errors are misses. It waits for the others, whose values the error brings.
+   */
+  failed(error: unknown, pairs: readonly KeyPair[]): void {
     observe(this.#context, error);
-    if (!hidden(this.#context, error)) this.#reject(error);
+    if (!hidden(this.#context, error)) {
+      if (
+        error instanceof MemcacheError && error.code !== "ERR_CLIENT_CLOSED"
+      ) {
+        for (const { key } of pairs) this.#failedKeys.push(key);
+        addOnce(this.#errors ??= [], error);
+      } else this.#reject(error);
+    }
     this.end();
   }
+
+  /** The one error of the call. */
+  #failure(errors: readonly MemcacheError[]): MemcacheError {
+    const error = combined(errors);
+    const lost = this.#failedKeys.filter((key) => !this.hits.has(key));
+    error.failedKeys = Object.freeze(lost);
+    error.values = this.hits;
+    return error;
+  }
+}
+
+/** Keeps the first error of each server. */
+function addOnce(errors: MemcacheError[], error: MemcacheError): void {
+  if (errors.every(({ server }) => server !== error.server)) errors.push(error);
 }
 
 /** One line of a `getMany` or `getsMany`. */
@@ -90,7 +124,10 @@ export class HarvestRequest extends LineRequest {
     this.#pairs = pairs;
     this.#harvest = harvest;
     harvest.begin();
-    this.callback(() => harvest.end(), (error) => harvest.failed(error));
+    this.callback(
+      () => harvest.end(),
+      (error) => harvest.failed(error, pairs),
+    );
   }
 
   protected override hit(index: number, reply: Decoder, text: ReadText): void {
@@ -145,7 +182,10 @@ export class HarvestRequest extends LineRequest {
 
   #unreadable(error: unknown, key: string): void {
     this.#harvest.begin();
-    this.#harvest.failed(serdeError(error, this.command, key, this));
+    this.#harvest.failed(
+      serdeError(error, this.command, key, this),
+      this.#pairs.filter((pair) => pair.key === key),
+    );
   }
 }
 
@@ -163,27 +203,101 @@ export function fetchMany<T>(
   context: Context,
   executor: Executor,
   command: "get" | "gets",
-  pairs: ReadonlyArray<KeyPair & { readonly route: string }>,
+  pairs: readonly RoutedPair[],
   options: CommandOptions | undefined,
 ): Promise<Map<string, T>> {
   const timeout = readTimeout(options?.timeout, context.timeout);
   const gone = checkCall(executor, options);
   if (gone !== undefined) return Promise.reject(gone.reason);
+  const { ready } = executor;
+  if (ready === undefined) {
+    return harvestMany(context, executor, command, pairs, { options, timeout });
+  }
+  const deadline = timeout > 0 ? performance.now() + timeout : 0;
+  const limits = {
+    deadline,
+    signal: options?.signal,
+    timedOut: () => listTimeout(command, timeout),
+  };
+  const limited = { options, timeout, deadline };
+  return context.waits.bounded(ready, limits).then(
+    () => harvestMany(context, executor, command, pairs, limited),
+    (error) => {
+      observe(context, error);
+      if (hidden(context, error)) return new Map();
+      throw error;
+    },
+  );
+}
+
+/** How long a call may take, and who may give it up. */
+interface Limits {
+  readonly options: CommandOptions | undefined;
+  readonly timeout: number;
+  /** When its time is up, if that began before. */
+  readonly deadline?: number;
+}
+
+/** Sends the lines of a many-key read, and collects what they bring. */
+function harvestMany<T>(
+  context: Context,
+  executor: Executor,
+  command: "get" | "gets",
+  pairs: readonly RoutedPair[],
+  { options, timeout, deadline = 0 }: Limits,
+): Promise<Map<string, T>> {
   return new Promise((resolve, reject) => {
-    const harvest = new Harvest(
-      context,
+    const { ways } = executor;
+    const harvest = new Harvest(context, (hits) => {
+      const ordered = ways === undefined ? hits : inOrder(hits, pairs);
       // The values have the type that the caller says they have.
-      (hits) => resolve(hits as Map<string, T>),
-      reject,
-    );
-    for (let at = 0; at < pairs.length; at += LINE_KEYS) {
-      const line = pairs.slice(at, at + LINE_KEYS);
-      const request = new HarvestRequest(command, context, line, harvest);
-      request.limit(options, timeout);
-      executor.execute(request, line[0].route);
-    }
+      resolve(ordered as Map<string, T>);
+    }, reject);
+    const send = (pairs: readonly RoutedPair[], way?: Way): void => {
+      for (let at = 0; at < pairs.length; at += LINE_KEYS) {
+        const line = pairs.slice(at, at + LINE_KEYS);
+        const request = new HarvestRequest(command, context, line, harvest);
+        request.limit(options, timeout);
+        request.deadline = deadline;
+        if (way === undefined) executor.execute(request, line[0].route);
+        else way.execute(request);
+      }
+    };
+    if (ways === undefined) send(pairs);
+    else for (const [way, some] of byWay(pairs, ways)) send(some, way);
     harvest.end();
   });
+}
+
+/** A key with the key that chooses its server. */
+export type RoutedPair = KeyPair & { readonly route: string };
+
+/** Puts the keys of each server together. */
+function byWay(
+  pairs: readonly RoutedPair[],
+  ways: (route: string) => Way,
+): Map<Way, RoutedPair[]> {
+  const groups = new Map<Way, RoutedPair[]>();
+  for (const pair of pairs) {
+    const way = ways(pair.route);
+    const group = groups.get(way);
+    if (group === undefined) groups.set(way, [pair]);
+    else group.push(pair);
+  }
+  return groups;
+}
+
+/** Hits of many servers in the order of the caller's keys. */
+function inOrder(
+  hits: ReadonlyMap<string, unknown>,
+  pairs: readonly RoutedPair[],
+): Map<string, unknown> {
+  const ordered = new Map<string, unknown>();
+  for (const { key } of pairs) {
+    const value = hits.get(key);
+    if (value !== undefined || hits.has(key)) ordered.set(key, value);
+  }
+  return ordered;
 }
 
 /** One change of a many-key call, made when its turn comes. */
@@ -223,6 +337,7 @@ export async function changeInWindows(
   const gone = checkCall(executor, options);
   if (gone !== undefined) throw gone.reason;
   const refused: string[] = [];
+  const loss: Loss = { errors: [], keys: [] };
   for (let at = 0; at < changes.length;) {
     const batch = new Batch();
     const from = at;
@@ -250,21 +365,27 @@ export async function changeInWindows(
       }
     } catch (error) {
       observe(context, error);
-      throw withFailedKeys(error, [...refused, ...keysOf(changes, from)]);
+      const keys = [...refused, ...loss.keys, ...keysOf(changes, from)];
+      throw withFailedKeys(error, keys);
     }
     // A serde may have taken its time.
     options?.signal?.throwIfAborted();
-    const { error, lost } = await batch.run(refused, (request, route) => {
+    await batch.run(refused, loss, (request, route) => {
       request.limit(options, timeout);
       request.observedBy(context.onError);
       executor.execute(request, route);
     });
-    if (lost.length > 0) {
-      const keys = [...refused, ...lost, ...keysOf(changes, at)];
-      throw withFailedKeys(error, keys);
+    if (loss.fatal !== undefined) throw loss.fatal;
+    // Where all go one way, the next window would fare no better.
+    const over = executor.ways === undefined || executor.closed ||
+      deadline > 0 && performance.now() >= deadline;
+    if (loss.keys.length > 0 && over) {
+      loss.keys.push(...keysOf(changes, at));
+      break;
     }
   }
-  return refused;
+  if (loss.keys.length === 0) return refused;
+  throw withFailedKeys(combined(loss.errors), [...refused, ...loss.keys]);
 }
 
 function keysOf(changes: readonly Prepared[], from: number): string[] {
@@ -273,8 +394,11 @@ function keysOf(changes: readonly Prepared[], from: number): string[] {
 
 /** Why keys were lost, and which: their fate is not known. */
 interface Loss {
-  readonly error: unknown;
-  readonly lost: readonly string[];
+  /** The first error of each server. */
+  readonly errors: MemcacheError[];
+  readonly keys: string[];
+  /** What ends the whole call: the caller's own reason, or a closed client. */
+  fatal?: unknown;
 }
 
 /** Changes that are sent together. */
@@ -285,17 +409,16 @@ class Batch {
     this.#members.push([change, request]);
   }
 
-  /** Executes all; keys that the server refuses are added to `refused`. */
+  /** Executes all, and tells which keys are refused, and which are lost. */
   run(
     refused: string[],
+    loss: Loss,
     execute: (request: Request, route: string) => void,
-  ): Promise<Loss> {
+  ): Promise<void> {
     return new Promise((resolve) => {
-      const lost: string[] = [];
-      let error: unknown;
       let open = this.#members.length;
       const end = (): void => {
-        if (--open === 0) resolve({ error, lost });
+        if (--open === 0) resolve();
       };
       for (const [{ key, route }, request] of this.#members) {
         request.callback((done) => {
@@ -304,8 +427,9 @@ class Batch {
         }, (failure) => {
           if (isRefusal(failure)) refused.push(key);
           else {
-            if (lost.length === 0) error = failure;
-            lost.push(key);
+            loss.keys.push(key);
+            if (failure instanceof MemcacheError) addOnce(loss.errors, failure);
+            else loss.fatal ??= failure;
           }
           end();
         });
@@ -323,8 +447,9 @@ function isRefusal(error: unknown): boolean {
 /** Adds to an error of ours which keys are not known to be stored. */
 function withFailedKeys(error: unknown, keys: string[]): unknown {
   if (!(error instanceof MemcacheError)) return error;
-  const { server, command, key, sent } = error;
+  const { server, command, key, sent, errors } = error;
   const failed = rebound(error, { server, command, key, sent });
+  if (errors !== undefined) failed.errors = errors;
   failed.failedKeys = Object.freeze(keys);
   return failed;
 }
