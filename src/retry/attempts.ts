@@ -1,0 +1,154 @@
+/**
+ * One call as a row of attempts.
+ *
+ * @module
+ */
+
+import { MemcacheError } from "../errors.ts";
+import type { CommandOptions } from "../types.ts";
+import { RetryBudget } from "./budget.ts";
+import { checkDelay, type Retry, type RetryPolicy } from "./options.ts";
+
+/** A call that can be attempted more than once. */
+export interface Call {
+  /** Name of the method. */
+  readonly method: string;
+  /** The caller's options. */
+  readonly options: CommandOptions | undefined;
+  /** Whether it may be carried out twice. */
+  readonly repeatable: boolean;
+  /** Attempts it, with the caller's options or with what is left of them. */
+  attempt(options: CommandOptions | undefined): Promise<unknown>;
+  /**
+   * Takes note of what an attempt failed with.
+   *
+   * @returns The error to tell, should this have been the last attempt.
+   */
+  failed?(error: unknown): unknown;
+}
+
+/** Makes calls again as the policy has it. */
+export class Attempts {
+  readonly #policy: RetryPolicy;
+  readonly #budget: RetryBudget;
+  /** Ends the waits between attempts. */
+  readonly #waits = new Set<() => void>();
+
+  /** Takes the policy; the budget is its own. */
+  constructor(policy: RetryPolicy) {
+    this.#policy = policy;
+    this.#budget = new RetryBudget(policy.budget);
+  }
+
+  /** Makes a call. */
+  run(call: Call): Promise<unknown> {
+    this.#budget.earn();
+    const timeout = call.options?.timeout;
+    // What is no timeout is refused by the client, which knows what is one.
+    const deadline = typeof timeout === "number" && timeout > 0
+      ? performance.now() + timeout
+      : Infinity;
+    return attempt(call, call.options).catch((error) =>
+      this.#again(call, deadline, error)
+    );
+  }
+
+  /** Ends the waits: the client is closed, which the next attempt will find. */
+  hasten(): void {
+    for (const end of this.#waits) end();
+  }
+
+  async #again(
+    call: Call,
+    deadline: number,
+    failure: unknown,
+  ): Promise<unknown> {
+    const signal = signalOf(call.options);
+    let error = failure;
+    for (let made = 1;; made++) {
+      if (signal?.aborted) throw signal.reason;
+      const told = call.failed === undefined ? error : call.failed(error);
+      if (made >= this.#policy.attempts || !this.#mayRepeat(call, error)) {
+        throw told;
+      }
+      const delay = this.#delay(made, error);
+      // Whoever has to wait beyond the deadline may as well know at once.
+      if (performance.now() + delay >= deadline) throw told;
+      if (!this.#budget.spend()) throw told;
+      this.#tell({ method: call.method, attempt: made, delay, error });
+      if (delay > 0) await this.#wait(delay, signal);
+      let { options } = call;
+      if (deadline !== Infinity) {
+        const left = deadline - performance.now();
+        // The timer was late: 0 would mean no timeout at all.
+        if (left <= 0) throw told;
+        options = { ...options, timeout: left };
+      }
+      try {
+        return await attempt(call, options);
+      } catch (next) {
+        error = next;
+      }
+    }
+  }
+
+  #mayRepeat(call: Call, error: unknown): boolean {
+    if (!this.#policy.passes(error)) return false;
+    return call.repeatable || this.#policy.unsafe ||
+      error instanceof MemcacheError && error.sent === false;
+  }
+
+  #delay(made: number, cause: unknown): number {
+    try {
+      return checkDelay(this.#policy.delay(made));
+    } catch (error) {
+      // Ours says what is wrong; whatever the function threw is told as it is.
+      if (error instanceof MemcacheError) error.cause ??= cause;
+      throw error;
+    }
+  }
+
+  #tell(retry: Retry): void {
+    try {
+      this.#policy.onRetry?.(retry);
+    } catch {
+      // An observer has no say.
+    }
+  }
+
+  /** Waits, but not beyond an abort or the client's life. */
+  #wait(delay: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#waits.delete(end);
+        signal?.removeEventListener("abort", end);
+        if (signal?.aborted) reject(signal.reason);
+        else resolve();
+      };
+      const timer = setTimeout(end, delay);
+      this.#waits.add(end);
+      signal?.addEventListener("abort", end);
+    });
+  }
+}
+
+/** One attempt, which rejects where a client throws. */
+function attempt(
+  call: Call,
+  options: CommandOptions | undefined,
+): Promise<unknown> {
+  try {
+    return Promise.resolve(call.attempt(options));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** The caller's signal; what is none is refused by the client. */
+function signalOf(
+  options: CommandOptions | undefined,
+): AbortSignal | undefined {
+  const signal: unknown = options?.signal;
+  return signal instanceof AbortSignal ? signal : undefined;
+}

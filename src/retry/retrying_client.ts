@@ -1,0 +1,199 @@
+/**
+ * `RetryingClient`: a client around another that does not take the first error
+ * for an answer.
+ *
+ * @module
+ */
+
+import type { KeyCommands } from "../client/commands.ts";
+import type { CommandOptions } from "../types.ts";
+import { Attempts, type Call } from "./attempts.ts";
+import { COMMAND_RULES, type CommandRule } from "./commands.ts";
+import { restOf } from "./many.ts";
+import { readRetryOptions, type RetryOptions } from "./options.ts";
+
+/**
+ * A client with all methods of another, and of their types, that attempts its
+ * commands more than once.
+ *
+ * After a failure a command is attempted again if
+ *
+ * - the error is one that may be gone the next time, see `retryFor` of
+ *   {@linkcode RetryOptions};
+ * - the command may be carried out twice, or surely has not been carried out
+ *   (`error.sent` is `false`), or `retryUnsafe` is set;
+ * - there are attempts, time and `retryBudget` left.
+ *
+ * Else the call rejects with the last error.
+ *
+ * | attempted again | commands |
+ * | --- | --- |
+ * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, has, set, setMany, replace, delete, deleteMany, touch, stats and its kinds, version, flushAll, verbosity, cacheMemlimit |
+ * | only if not sent | add, append, prepend, cas, incr, decr, rawCommand, shutdown, and everything with `noreply: true` |
+ * | never | quit, disconnect, close, and what is no command |
+ *
+ * A second attempt can find what the first one did: `delete` then resolves to
+ * `false`, although it was this call that deleted. Of commands that run at the
+ * same time, the one that is attempted again comes last: await a `set` before
+ * the next one of that key. A value must stay as it is until the call settles.
+ *
+ * A `timeout` given with a call is for all its attempts and the delays between
+ * them; without one, each attempt has the client's own. An abort ends the call
+ * at once, also between attempts, with the signal's reason.
+ *
+ * Of `setMany` and `deleteMany` only the keys are attempted again that failed.
+ *
+ * What the wrapped client does not tell cannot be retried: with its option
+ * `errorsAsMisses` reads never fail. Its `onError` sees every failed attempt.
+ *
+ * @example
+ * ```ts
+ * import { Client, exponentialDelay, RetryingClient } from "@x/memcache";
+ * import { MemcachedServer } from "@x/memcache/testing";
+ *
+ * const server = await MemcachedServer.start();
+ * const client: RetryingClient<Client> = new RetryingClient(
+ *   new Client(server.address),
+ *   { attempts: 3, retryDelay: exponentialDelay() },
+ * );
+ * server.fault({ kind: "drop", match: "get", times: 1 });
+ * console.log(await client.get("greeting")); // undefined
+ * console.log(await client.version()); // "1.6.18"
+ * await client.close();
+ * await server.close();
+ * ```
+ */
+export type RetryingClient<C extends KeyCommands = KeyCommands> =
+  & Pick<C, Exclude<keyof C, "client">>
+  & {
+    /** The client that is wrapped. */
+    readonly client: C;
+    /** Closes the wrapped client, at the end of an `await using` block. */
+    [Symbol.asyncDispose](): Promise<void>;
+  };
+
+/** Makes a {@linkcode RetryingClient}. */
+export interface RetryingClientConstructor {
+  /**
+   * Wraps a client; closing the new one closes it.
+   *
+   * @throws {MemcacheIllegalInputError} If an option cannot be used.
+   */
+  new <C extends KeyCommands>(
+    client: C,
+    options?: RetryOptions,
+  ): RetryingClient<C>;
+  /** What all of them have in common. */
+  readonly prototype: RetryingClient;
+}
+
+/** What is the client's own, whatever it wraps. */
+class Retrying {
+  readonly #client: KeyCommands;
+  readonly #attempts: Attempts;
+
+  constructor(client: KeyCommands, options: RetryOptions = {}) {
+    this.#client = client;
+    this.#attempts = new Attempts(readRetryOptions(options));
+    for (const [name, found] of membersOf(client)) {
+      if (name in this) continue;
+      // As quiet as a method of a class when the client is printed.
+      Object.defineProperty(this, name, {
+        ...this.#member(name, found),
+        configurable: true,
+        enumerable: false,
+      });
+    }
+  }
+
+  get client(): KeyCommands {
+    return this.#client;
+  }
+
+  async close(): Promise<void> {
+    const closed = this.#client.close();
+    this.#attempts.hasten();
+    await closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A member of the wrapped client as one of this. */
+  #member(name: PropertyKey, found: PropertyDescriptor): PropertyDescriptor {
+    const client: object = this.#client;
+    if (typeof found.value !== "function") {
+      return {
+        get: () => Reflect.get(client, name),
+        set: (value) => void Reflect.set(client, name, value),
+      };
+    }
+    const call = (args: readonly unknown[]): unknown =>
+      Reflect.apply(Reflect.get(client, name), client, args);
+    const rule = COMMAND_RULES.get(name);
+    if (rule === undefined) {
+      return { value: (...args: unknown[]) => call(args), writable: true };
+    }
+    const value = (...args: unknown[]): Promise<unknown> => {
+      try {
+        return this.#attempts.run(callOf(String(name), rule, args, call));
+      } catch (error) {
+        // The iterable of a call with many keys threw.
+        return Promise.reject(error);
+      }
+    };
+    return { value, writable: true };
+  }
+}
+
+/** Every member of an object, those of its class and its parents included. */
+function membersOf(object: object): Map<PropertyKey, PropertyDescriptor> {
+  const found = new Map<PropertyKey, PropertyDescriptor>();
+  let place: object | null = object;
+  while (place !== null && place !== Object.prototype) {
+    for (const name of Reflect.ownKeys(place)) {
+      const member = Object.getOwnPropertyDescriptor(place, name);
+      if (member !== undefined && !found.has(name)) found.set(name, member);
+    }
+    place = Object.getPrototypeOf(place);
+  }
+  return found;
+}
+
+/** A command with its arguments as a call. */
+function callOf(
+  method: string,
+  { options: at, repeatable }: CommandRule,
+  args: readonly unknown[],
+  call: (args: readonly unknown[]) => unknown,
+): Call {
+  // The client refuses what is none.
+  const options = args[at] as
+    | CommandOptions & { noreply?: boolean }
+    | undefined;
+  const rest = restOf(method, args[0]);
+  return {
+    method,
+    options,
+    repeatable: repeatable && options?.noreply !== true,
+    attempt: (left) => {
+      const next = [...args];
+      if (left !== options) next[at] = left;
+      if (rest !== undefined) next[0] = rest.given;
+      // Commands answer with promises.
+      const result = call(next) as Promise<unknown>;
+      return rest === undefined
+        ? result
+        : result.then((result) => rest.completed(result));
+    },
+    ...(rest === undefined
+      ? {}
+      : { failed: (error: unknown) => rest.failed(error) }),
+  };
+}
+
+/** Makes a {@linkcode RetryingClient}, which tells more. */
+export const RetryingClient: RetryingClientConstructor =
+  // It gives itself the members of the client that it wraps.
+  Retrying as unknown as RetryingClientConstructor;
