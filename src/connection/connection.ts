@@ -14,13 +14,13 @@ import { Alarm, now } from "./alarm.ts";
 import { Attempt } from "./attempt.ts";
 import { Backoff } from "./backoff.ts";
 import { Deque } from "./deque.ts";
+import { Expiry } from "./expiry.ts";
 import {
   closedEarlyError,
   closedError,
   lossError,
   overloadError,
   silentError,
-  timeoutError,
   unreachableError,
 } from "./failures.ts";
 import { Link } from "./link.ts";
@@ -39,15 +39,12 @@ const SHORT_PAUSE = 50;
  */
 const IDLE_RACE = 100;
 
-/** How many timeouts are told in one turn of the event loop. */
-const EXPIRE_BATCH = 2000;
-
 /** One pipelined connection to one server, opened when it is needed. */
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #name: string;
   readonly #unsent: Deque<Request> = new Deque();
-  readonly #limbo: Deque<Request> = new Deque();
+  readonly #expiry: Expiry = new Expiry();
   readonly #alarm: Alarm = new Alarm(() => this.#expire());
   readonly #backoff: Backoff = new Backoff();
   readonly #flushSoon = (): void => this.#flush();
@@ -58,10 +55,6 @@ export class Connection {
   #held = false;
   #fresh = 0;
   #unsentBytes = 0;
-  #mixedTimeouts = false;
-  /** The timeout that a caller waited in vain, and when it was over. */
-  #waitedMs = 0;
-  #waitedAt = 0;
   #closed = false;
   #speaks: Speaks;
   #refusedProbe = false;
@@ -112,7 +105,7 @@ export class Connection {
     this.#fresh++;
     this.#unsentBytes += request.weight;
     if (request.timeout !== this.#options.timeout || request.deadline > 0) {
-      this.#mixedTimeouts = true;
+      this.#expiry.mixed = true;
     }
     const link = this.#link;
     if (
@@ -228,14 +221,14 @@ export class Connection {
   /** Keeps the process alive for those whom no connection keeps it alive for. */
   #holdAlarm(): void {
     const lost = this.#link === undefined && this.#unsent.length > 0;
-    this.#alarm.hold(lost || this.#limbo.length > 0);
+    this.#alarm.hold(lost || this.#expiry.limbo.length > 0);
   }
 
   /** Lets the process end where nothing is owed, nor left to be sent. */
   #relax(link: Link): void {
     if (this.#link !== link || !link.quiet || this.#unsent.length > 0) return;
     if (this.#held) this.#hold(link, false);
-    if (this.#limbo.length === 0) this.#mixedTimeouts = false;
+    if (this.#expiry.limbo.length === 0) this.#expiry.mixed = false;
   }
 
   #hold(link: Link, alive: boolean): void {
@@ -389,50 +382,20 @@ export class Connection {
   #expire(): void {
     const at = now();
     const link = this.#link;
-    const round: Round = { at, left: EXPIRE_BATCH, longest: 0, next: Infinity };
-    this.#expireIn(this.#limbo, round);
-    round.longest = 0;
-    if (link !== undefined) this.#expireIn(link.inflight, round);
-    this.#expireIn(this.#unsent, round);
-    while (this.#limbo.peek()?.settled) this.#limbo.shift();
+    const expiry = this.#expiry;
+    let next = expiry.tell(link?.inflight, this.#unsent, at);
     while (this.#unsent.peek()?.settled) {
       this.#unsentBytes -= this.#unsent.shift()?.weight ?? 0;
     }
-    // Where nobody has waited in vain, silence is no fault: a caller may have
-    // asked for more patience than others have.
-    if (round.longest > 0) {
-      this.#waitedMs = round.longest;
-      this.#waitedAt = at;
-    }
     if (
-      link !== undefined && this.#link === link && link.heardAt < this.#waitedAt
+      link !== undefined && this.#link === link && link.heardAt < expiry.vainAt
     ) {
-      const limit = this.#options.timeout || this.#waitedMs;
+      const limit = this.#options.timeout || expiry.vainMs;
       if (link.stalled(at, limit)) this.#replace(link, at);
-      else {
-        const silentAt = (link.silentSince ?? Infinity) + limit;
-        round.next = Math.min(round.next, silentAt);
-      }
+      else next = Math.min(next, (link.silentSince ?? Infinity) + limit);
     }
     this.#holdAlarm();
-    if (round.next !== Infinity) this.#alarm.set(round.next, at);
-  }
-
-  /** Expires requests of one queue, in the order of their calls. */
-  #expireIn(queue: Deque<Request>, round: Round): void {
-    for (let i = 0; i < queue.length; i++) {
-      const request = queue.at(i);
-      if (request.deadline === 0) continue;
-      if (request.deadline > round.at || round.left === 0) {
-        round.next = Math.min(round.next, request.deadline);
-        if (!this.#mixedTimeouts || round.left === 0) return;
-        continue;
-      }
-      round.longest = Math.max(round.longest, request.timeout);
-      if (request.settled) continue;
-      round.left--;
-      request.fail(timeoutError(request));
-    }
+    if (next !== Infinity) this.#alarm.set(next, at);
   }
 
   /** Replaces a link that owes replies and is silent. */
@@ -448,7 +411,7 @@ export class Connection {
       const due = deadline > 0 && deadline <= at;
       if (request.readOnly && request.replays === 0 && !due) {
         again.push(request);
-      } else if (deadline > 0) this.#limbo.push(request);
+      } else if (deadline > 0) this.#expiry.limbo.push(request);
       else {
         const { timeout } = this.#options;
         request.fail(lossError(request, silentError(this.#name, timeout)));
@@ -476,7 +439,7 @@ export class Connection {
       const { server, command, key, sent } = request;
       return Object.assign(makeError(), { server, command, key, sent });
     };
-    for (const queue of [link?.inflight, this.#limbo]) {
+    for (const queue of [link?.inflight, this.#expiry.limbo]) {
       while (queue !== undefined && queue.length > 0) {
         const request = queue.shift();
         request?.fail(fail(request));
@@ -484,12 +447,4 @@ export class Connection {
     }
     this.#failUnsent(fail);
   }
-}
-
-/** One look at the deadlines. */
-interface Round {
-  readonly at: number;
-  left: number;
-  longest: number;
-  next: number;
 }
