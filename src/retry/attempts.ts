@@ -94,8 +94,7 @@ export class Attempts {
 
   #mayRepeat(call: Call, error: unknown): boolean {
     if (!this.#policy.passes(error)) return false;
-    return call.repeatable || this.#policy.unsafe ||
-      error instanceof MemcacheError && error.sent === false;
+    return call.repeatable || this.#policy.unsafe || isUnsent(error);
   }
 
   #delay(made: number, cause: unknown): number {
@@ -131,6 +130,12 @@ export class Attempts {
       signal?.addEventListener("abort", end);
     });
   }
+}
+
+/** Whether nothing has been carried out, on no server. */
+function isUnsent(error: unknown): boolean {
+  return error instanceof MemcacheError && error.sent === false &&
+    (error.results === undefined || error.results.size === 0);
 }
 
 /** One attempt, which rejects where a client throws. */

@@ -51,6 +51,56 @@ class Changes<M> implements Rest {
   }
 }
 
+/** `getMany` and `getsMany`: what an error brings is not read again. */
+class Reads implements Rest {
+  readonly #keys: readonly Key[];
+  readonly #hits = new Map<string, unknown>();
+  #left: readonly Key[];
+
+  constructor(keys: readonly Key[]) {
+    this.#keys = keys;
+    this.#left = keys;
+  }
+
+  get given(): unknown {
+    return this.#left;
+  }
+
+  failed(error: unknown): unknown {
+    if (!(error instanceof MemcacheError)) return error;
+    const { failedKeys, values } = error;
+    for (const [key, value] of values ?? []) this.#hits.set(key, value);
+    if (failedKeys !== undefined) {
+      const failed = new Set(failedKeys);
+      this.#left = this.#left.filter((key) => failed.has(textOf(key)));
+    }
+    // It may well be about the last keys that were left only.
+    if (this.#hits.size > 0) error.values = this.#inOrder(new Map());
+    if (this.#left.length < this.#keys.length) {
+      error.failedKeys ??= Object.freeze(this.#left.map(textOf));
+    }
+    return error;
+  }
+
+  completed(result: unknown): unknown {
+    // Reads of many keys answer with a map.
+    return this.#hits.size === 0
+      ? result
+      : this.#inOrder(result as ReadonlyMap<string, unknown>);
+  }
+
+  /** The hits of all attempts, in the order of the keys. */
+  #inOrder(last: ReadonlyMap<string, unknown>): Map<string, unknown> {
+    const hits = new Map<string, unknown>();
+    for (const key of this.#keys) {
+      const name = textOf(key);
+      if (last.has(name)) hits.set(name, last.get(name));
+      else if (this.#hits.has(name)) hits.set(name, this.#hits.get(name));
+    }
+    return hits;
+  }
+}
+
 /** What is given as it is: the client knows what is wrong with it. */
 class Whole implements Rest {
   readonly given: unknown;
@@ -91,5 +141,5 @@ export function restOf(method: string, given: unknown): Rest | undefined {
   }
   if (!(Symbol.iterator in given)) return new Whole(given);
   const keys = [...given as Iterable<Key>];
-  return method === "deleteMany" ? new Changes(keys, textOf) : new Whole(keys);
+  return method === "deleteMany" ? new Changes(keys, textOf) : new Reads(keys);
 }

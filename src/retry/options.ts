@@ -214,21 +214,22 @@ export function readRetryOptions(options: RetryOptions): RetryPolicy {
       `${both.name} is in doNotRetryFor too, must be in one of them only`,
     );
   }
+  const passes = (error: unknown): boolean => {
+    if (error instanceof MemcacheError) {
+      // Whoever closed the client has said that it is over.
+      if (error.code === "ERR_CLIENT_CLOSED") return false;
+      // Of several servers one that comes back is reason enough.
+      if (error.errors !== undefined) return error.errors.some(passes);
+    }
+    if (unwanted.some((one) => error instanceof one)) return false;
+    return wanted.length === 0
+      ? isPassing(error)
+      : wanted.some((one) => error instanceof one);
+  };
   return Object.freeze({
     attempts,
     delay: readDelay(options.retryDelay),
-    passes: (error: unknown) => {
-      // Whoever closed the client has said that it is over.
-      if (
-        error instanceof MemcacheError && error.code === "ERR_CLIENT_CLOSED"
-      ) {
-        return false;
-      }
-      if (unwanted.some((one) => error instanceof one)) return false;
-      return wanted.length === 0
-        ? isPassing(error)
-        : wanted.some((one) => error instanceof one);
-    },
+    passes,
     unsafe: retryUnsafe,
     budget: retryBudget,
     onRetry: readFunction("onRetry", options.onRetry),

@@ -41,7 +41,8 @@ import { readRetryOptions, type RetryOptions } from "./options.ts";
  * them; without one, each attempt has the client's own. An abort ends the call
  * at once, also between attempts, with the signal's reason.
  *
- * Of `setMany` and `deleteMany` only the keys are attempted again that failed.
+ * Of calls with many keys only those keys are attempted again that failed. Where
+ * several servers failed, one error that may be gone the next time is enough.
  *
  * What the wrapped client does not tell cannot be retried: with its option
  * `errorsAsMisses` reads never fail. Its `onError` sees every failed attempt.

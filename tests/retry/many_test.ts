@@ -76,6 +76,62 @@ test("RetryingClient deletes again what was not deleted", async () => {
   assertEquals(given(script), [["a", "b", ["r", "c"]], ["b", ["r", "c"]]]);
 });
 
+/** A loss that brings what had arrived. */
+function partly(
+  values: Record<string, unknown>,
+  ...failedKeys: string[]
+): MemcacheError {
+  const error = lost(...failedKeys);
+  error.values = new Map(Object.entries(values));
+  return error;
+}
+
+test("RetryingClient reads again what was not read", async () => {
+  for (const method of ["getMany", "getsMany"] as const) {
+    const keys: Key[] = ["a", "b", ["r", "c"], "d", "a", "miss"];
+    const script = over(
+      { attempts: 4 },
+      partly({ d: 4, a: 1 }, "b", "c"),
+      new MemcacheUnexpectedCloseError("lost"),
+      partly({}, "c"),
+      new Map([["c", 3]]),
+    );
+    const hits = await script.retrying[method](keys);
+    assertEquals<unknown>([...hits], [["a", 1], ["c", 3], ["d", 4]]);
+    assertEquals(given(script), [
+      keys,
+      ["b", ["r", "c"]],
+      ["b", ["r", "c"]],
+      [["r", "c"]],
+    ]);
+  }
+});
+
+test("RetryingClient tells in the end what was read", async () => {
+  const script = over({}, partly({ b: 2 }, "a", "c"), partly({ a: 1 }, "c"));
+  const error = await rejects(
+    () => script.retrying.getMany(["a", "b", "c"]),
+    MemcacheUnexpectedCloseError,
+    { failedKeys: ["c"] },
+  );
+  assertEquals([...error.values ?? []], [["a", 1], ["b", 2]]);
+
+  // An attempt that failed as a whole, without naming any.
+  const whole = new MemcacheUnexpectedCloseError("lost");
+  const other = over({}, partly({ b: 2 }, "a", "c"), whole);
+  await rejects(
+    () => other.retrying.getMany(["a", "b", "c"]),
+    MemcacheUnexpectedCloseError,
+    { failedKeys: ["a", "c"] },
+  );
+  assertEquals([...whole.values ?? []], [["b", 2]]);
+
+  const nothing = new MemcacheUnexpectedCloseError("lost");
+  const first = over({ attempts: 1 }, nothing);
+  await rejects(() => first.retrying.getMany(["a"]), Error);
+  assertEquals("values" in nothing || "failedKeys" in nothing, false);
+});
+
 test("RetryingClient tells in the end which keys failed", async () => {
   const last = lost("c");
   const script = over({}, lost("b", "c"), last);

@@ -264,6 +264,45 @@ test("RetryingClient repeats only what does no harm twice", async () => {
   }
 });
 
+test("RetryingClient looks at the errors of all servers", async () => {
+  const several = (...errors: MemcacheError[]): MemcacheError => {
+    const error = new MemcacheServerError("2 servers failed", { sent: false });
+    error.errors = errors;
+    return error;
+  };
+  const cases: [MemcacheError, boolean][] = [
+    [several(new MemcacheSerdeError("x"), lost()), true],
+    [several(new MemcacheSerdeError("x"), new MemcacheAuthError("x")), false],
+    [several(unsent(), unsent()), true],
+  ];
+  for (const [error, again] of cases) {
+    const { retrying, calls } = over({}, error);
+    await tried(retrying.getMany(["a", "b"]));
+    assertEquals(calls.length, again ? 2 : 1);
+  }
+  const { retrying, calls } = over(
+    { doNotRetryFor: [MemcacheConnectionError] },
+    several(unsent(), unsent()),
+  );
+  await tried(retrying.getMany(["a", "b"]));
+  assertEquals(calls.length, 1);
+});
+
+test("RetryingClient repeats nothing that some servers have carried out", async () => {
+  for (const name of ["rawCommand", "shutdown", "version"]) {
+    const [repeated, call] = COMMANDS[name];
+    const error = unsent();
+    error.results = new Map([["a:1", undefined]]);
+    const { retrying, calls } = over({}, error);
+    await tried(call(retrying));
+    assertEquals(calls.length, repeated ? 2 : 1, name);
+    error.results = new Map();
+    const other = over({}, error);
+    await tried(call(other.retrying));
+    assertEquals(other.calls.length, 2, name);
+  }
+});
+
 test("RetryingClient hands over what is no command as it is", async () => {
   for (const name of ["quit", "disconnect", "close"] as const) {
     const { retrying, calls } = over({ retryUnsafe: true }, unsent());
