@@ -6,6 +6,7 @@
 
 import { MemcacheIllegalInputError } from "../errors.ts";
 import { murmur3 } from "../hash/murmur3.ts";
+import { MurmurPrefixes } from "../hash/murmur3_prefixes.ts";
 import {
   checkNode,
   compareCodePoints,
@@ -49,7 +50,8 @@ interface Node {
  * keys of one of weight 1, and a new weight moves only the keys that the server
  * gains or loses. While all weights are equal they change nothing.
  *
- * One server needs no hash at all.
+ * With `murmur3` the hash of each server's name is kept, and only the key is
+ * hashed. One server needs no hash at all.
  *
  * @example
  * ```ts
@@ -74,6 +76,7 @@ export class RendezvousHash implements Hasher {
   /** By name in the order of code points: the later wins a tie. */
   #nodes: readonly Node[] = [];
   #isWeighted = false;
+  #prefixes: MurmurPrefixes | undefined;
 
   /**
    * Makes a hasher without servers.
@@ -136,12 +139,12 @@ export class RendezvousHash implements Hasher {
   getNode(key: string): string | undefined {
     const nodes = this.#nodes;
     if (nodes.length <= 1) return nodes[0]?.name;
+    const scores = this.#scores(key);
     let best = -1;
     let winner = 0;
-    for (let i = 0; i < nodes.length; i++) {
-      const score = this.#score(nodes[i], key);
-      if (score >= best) {
-        best = score;
+    for (let i = 0; i < scores.length; i++) {
+      if (scores[i] >= best) {
+        best = scores[i];
         winner = i;
       }
     }
@@ -155,24 +158,35 @@ export class RendezvousHash implements Hasher {
    * @returns The names of the servers, each once, the key's own first.
    */
   getNodes(key: string): Iterable<string> {
+    const scores = this.#scores(key);
     return this.#nodes
-      .map((node, rank) => ({ node, rank, score: this.#score(node, key) }))
+      .map(({ name }, rank) => ({ name, rank, score: scores[rank] }))
       .sort((a, b) => b.score - a.score || b.rank - a.rank)
-      .map(({ node }) => node.name);
+      .map(({ name }) => name);
   }
 
   #place(nodes: Node[]): void {
     nodes.sort((a, b) => compareCodePoints(a.name, b.name));
     this.#nodes = nodes;
     this.#isWeighted = nodes.some(({ weight }) => weight !== nodes[0].weight);
+    this.#prefixes = this.#hash !== undefined
+      ? undefined
+      : new MurmurPrefixes(nodes.map(({ name }) => `${name}-`), this.#seed);
   }
 
-  #score(node: Node, key: string): number {
-    const text = `${node.name}-${key}`;
-    const hash = (this.#hash ?? murmur3)(text, this.#seed) >>> 0;
-    if (!this.#isWeighted) return hash;
-    // Exponentially distributed with the weight as its rate: the share of the
-    // keys for which it is the greatest is the weight's share of all weights.
-    return -node.weight / Math.log((hash + 0.5) / 2 ** 32);
+  /** The score of each server. What it returns is good until the next call. */
+  #scores(key: string): ArrayLike<number> {
+    const hash = this.#hash;
+    const hashes = this.#prefixes?.hash(key) ??
+      this.#nodes.map(({ name }) => hash!(`${name}-${key}`, this.#seed) >>> 0);
+    return this.#isWeighted ? this.#weigh(hashes) : hashes;
+  }
+
+  // Exponentially distributed with the weight as its rate: the share of the
+  // keys for which one is the greatest is its weight's share of all weights.
+  #weigh(hashes: ArrayLike<number>): number[] {
+    return this.#nodes.map(({ weight }, i) =>
+      -weight / Math.log((hashes[i] + 0.5) / 2 ** 32)
+    );
   }
 }
