@@ -1,0 +1,29 @@
+/**
+ * The kinds of client that are put to the test.
+ *
+ * @module
+ */
+import { Client, type ClientOptions, type KeyCommands } from "@x/memcache";
+
+/** One kind of client. */
+export interface Kind {
+  /** How many servers it talks to. */
+  readonly servers: number;
+  /** Makes a client of these servers. */
+  readonly make: (
+    servers: readonly string[],
+    options: ClientOptions,
+  ) => KeyCommands;
+  /** The number of the server that has a key; default: the first one. */
+  readonly serverOf?: (servers: readonly string[]) => (key: string) => number;
+  /** What a call may take that was given `timeout` milliseconds. */
+  readonly limitOf?: (timeout: number) => number;
+}
+
+/** Every kind, by the name that `--client` takes. */
+export const KINDS: Readonly<Record<string, Kind>> = {
+  client: {
+    servers: 1,
+    make: ([server], options) => new Client(server, options),
+  },
+};
