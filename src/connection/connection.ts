@@ -18,6 +18,8 @@ import { Expiry } from "./expiry.ts";
 import {
   closedEarlyError,
   closedError,
+  isClose,
+  lateError,
   lossError,
   overloadError,
   silentError,
@@ -26,6 +28,7 @@ import {
 import { Link } from "./link.ts";
 import { batchBytes, type ConnectionOptions, type Speaks } from "./options.ts";
 import type { Request } from "./request.ts";
+import type { Loss } from "./watch.ts";
 
 /** Bytes of values that may wait on one connection before more are refused. */
 export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
@@ -58,6 +61,9 @@ export class Connection {
   #closed = false;
   #speaks: Speaks;
   #refusedProbe = false;
+  /** When the link was opened, and when the attempt began. */
+  #openedAt = 0;
+  #dialedAt = 0;
 
   /** Takes checked options; connects when the first request comes. */
   constructor(options: ConnectionOptions) {
@@ -256,6 +262,7 @@ export class Connection {
   }
 
   #dial(): void {
+    this.#dialedAt = now();
     const attempt: Attempt = new Attempt(
       this.#options,
       (conn) => this.#linked(attempt, conn),
@@ -301,7 +308,10 @@ export class Connection {
         this.#relax(link);
       },
       idle: () => this.#relax(link),
-      verified: () => this.#backoff.succeeded(),
+      verified: () => {
+        this.#backoff.succeeded();
+        this.#options.watch?.answered();
+      },
       lost: (lost, error) => this.#lost(lost, error),
       report,
     });
@@ -313,6 +323,8 @@ export class Connection {
     attempt.succeed();
     this.#attempt = undefined;
     this.#link = link;
+    this.#openedAt = now();
+    this.#options.watch?.opened();
     this.#held = true;
     this.#holdAlarm();
     if (this.#unsent.length > 0) this.#flush();
@@ -325,7 +337,7 @@ export class Connection {
     this.#attempt = undefined;
     attempt.giveUp(cause);
     const at = now();
-    this.#backoff.failed(at, cause);
+    this.#failed(at, cause);
     this.#failUnsent((request) => unreachableError(request, this.#backoff, at));
     this.#holdAlarm();
   }
@@ -350,8 +362,12 @@ export class Connection {
       const cause = error ?? closedEarlyError(this.#name);
       if (this.#attempt !== undefined && this.#link !== link) {
         this.#attemptFailed(this.#attempt, cause);
-      } else this.#backoff.failed(now(), cause);
+      } else if (refused) this.#backoff.failed(now(), cause);
+      else this.#failed(now(), cause);
       this.#refusedProbe = refused;
+    } else if (!link.closing) {
+      const kind = isClose(error) ? "closed" : "broken";
+      this.#tellLoss(kind, error, link.inflight.length > 0 && !raced);
     }
     if (this.#link === link) this.#link = undefined;
     this.#held = false;
@@ -387,6 +403,11 @@ export class Connection {
     while (this.#unsent.peek()?.settled) {
       this.#unsentBytes -= this.#unsent.shift()?.weight ?? 0;
     }
+    if (this.#attempt !== undefined && expiry.vainAt === at) {
+      const { timeout, watch } = this.#options;
+      const isLate = timeout > 0 && at - this.#dialedAt >= timeout;
+      if (isLate) watch?.failed(lateError(this.#name, timeout));
+    }
     if (
       link !== undefined && this.#link === link && link.heardAt < expiry.vainAt
     ) {
@@ -417,11 +438,27 @@ export class Connection {
         request.fail(lossError(request, silentError(this.#name, timeout)));
       }
     }
-    if (!link.verified) {
-      this.#backoff.failed(at, silentError(this.#name, this.#options.timeout));
-    }
+    const silence = silentError(this.#name, this.#options.timeout);
+    if (!link.verified) this.#failed(at, silence);
+    else this.#tellLoss("silent", silence, true);
     this.#replay(again);
     if (this.#unsent.length > 0) this.#connect(at);
+  }
+
+  /** Notes that the server could not be reached. */
+  #failed(at: number, cause: unknown): void {
+    this.#backoff.failed(at, cause);
+    this.#options.watch?.failed(cause);
+  }
+
+  /** Tells that a link has ended on which the server had answered. */
+  #tellLoss(
+    kind: Loss["kind"],
+    error: MemcacheError | undefined,
+    isCostly: boolean,
+  ): void {
+    const openedAt = this.#openedAt;
+    this.#options.watch?.lost({ kind, error, isCostly, openedAt });
   }
 
   #end(makeError: () => MemcacheError): void {

@@ -60,6 +60,22 @@ export function connectTimeoutError(
   );
 }
 
+/** No connection while a caller waited for all of its timeout. */
+export function lateError(
+  server: string,
+  timeout: number,
+): MemcacheTimeoutError {
+  return new MemcacheTimeoutError(
+    `Cannot connect to ${server}: no connection within ${timeout} ms (timeout)`,
+    { server, sent: false },
+  );
+}
+
+/** Whether a link was ended by the other side, rather than given up by us. */
+export function isClose(error: MemcacheError | undefined): boolean {
+  return error === undefined || error instanceof MemcacheConnectionError;
+}
+
 /** The server takes connections, but says nothing. */
 export function silentError(
   server: string,

@@ -9,6 +9,7 @@ import type { MemcacheError } from "../errors.ts";
 import type { TlsOptions } from "../types.ts";
 import type { Credentials } from "./handshake.ts";
 import type { Request } from "./request.ts";
+import type { Watch } from "./watch.ts";
 
 /** What a connection needs to know. Every value has been checked. */
 export interface ConnectionOptions {
@@ -38,6 +39,8 @@ export interface ConnectionOptions {
   readonly report: (error: MemcacheError) => void;
   /** Makes one request of many gets. */
   readonly join: (requests: Request[]) => Request;
+  /** Is told what happens, if anybody wants to know. */
+  readonly watch?: Watch;
 }
 
 /** Bytes of commands in one write. */
