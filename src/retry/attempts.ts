@@ -33,6 +33,8 @@ export class Attempts {
   readonly #budget: RetryBudget;
   /** Ends the waits between attempts. */
   readonly #waits = new Set<() => void>();
+  /** How often everything that was pending has been given up. */
+  #age = 0;
 
   /** Takes the policy; the budget is its own. */
   constructor(policy: RetryPolicy) {
@@ -48,9 +50,16 @@ export class Attempts {
     const deadline = typeof timeout === "number" && timeout > 0
       ? performance.now() + timeout
       : Infinity;
+    const age = this.#age;
     return attempt(call, call.options).catch((error) =>
-      this.#again(call, deadline, error)
+      this.#again(call, { deadline, age }, error)
     );
+  }
+
+  /** Attempts nothing again that is pending now. */
+  giveUp(): void {
+    this.#age++;
+    this.hasten();
   }
 
   /** Ends the waits: the client is closed, which the next attempt will find. */
@@ -60,7 +69,7 @@ export class Attempts {
 
   async #again(
     call: Call,
-    deadline: number,
+    { deadline, age }: { readonly deadline: number; readonly age: number },
     failure: unknown,
   ): Promise<unknown> {
     const signal = signalOf(call.options);
@@ -68,15 +77,17 @@ export class Attempts {
     for (let made = 1;; made++) {
       if (signal?.aborted) throw signal.reason;
       const told = call.failed === undefined ? error : call.failed(error);
-      if (made >= this.#policy.attempts || !this.#mayRepeat(call, error)) {
-        throw told;
-      }
+      const over = made >= this.#policy.attempts || age !== this.#age;
+      if (over || !this.#mayRepeat(call, error)) throw told;
       const delay = this.#delay(made, error);
       // Whoever has to wait beyond the deadline may as well know at once.
       if (performance.now() + delay >= deadline) throw told;
       if (!this.#budget.spend()) throw told;
       this.#tell({ method: call.method, attempt: made, delay, error });
-      if (delay > 0) await this.#wait(delay, signal);
+      if (delay > 0) {
+        await this.#wait(delay, signal);
+        if (age !== this.#age) throw told;
+      }
       let { options } = call;
       if (deadline !== Infinity) {
         const left = deadline - performance.now();

@@ -39,7 +39,8 @@ import { readRetryOptions, type RetryOptions } from "./options.ts";
  *
  * A `timeout` given with a call is for all its attempts and the delays between
  * them; without one, each attempt has the client's own. An abort ends the call
- * at once, also between attempts, with the signal's reason.
+ * at once, also between attempts, with the signal's reason. What `disconnect` or
+ * `close` ends is not attempted again.
  *
  * Of calls with many keys only those keys are attempted again that failed. Where
  * several servers failed, one error that may be gone the next time is enough.
@@ -109,6 +110,12 @@ class Retrying {
 
   get client(): KeyCommands {
     return this.#client;
+  }
+
+  disconnect(): Promise<void> {
+    // What loses its connection by this is meant to.
+    this.#attempts.giveUp();
+    return this.#client.disconnect();
   }
 
   async close(): Promise<void> {

@@ -592,6 +592,30 @@ test("RetryingClient.close() ends the waits between attempts", () =>
     }
   }));
 
+test("RetryingClient.disconnect() fails what is pending", () =>
+  FakeTime.with(async (time) => {
+    let fail = (_error: Error): void => {};
+    const { retrying, calls } = over(
+      { retryDelay: 10_000, attempts: 9 },
+      ...[lost(), () => new Promise((_, reject) => fail = reject), undefined],
+      ...[lost(), "value"],
+    );
+    const waiting = tried(retrying.get("a"));
+    await time.settle();
+    const running = tried(retrying.get("b"));
+    assertEquals(time.timers, 1);
+    await retrying.disconnect();
+    fail(lost());
+    assertEquals([await waiting, await running], [`!${lost()}`, `!${lost()}`]);
+    assertEquals(time.timers, 0);
+    assertEquals(calls.map(({ args: [key] }) => key), ["a", "b", undefined]);
+
+    // What begins later is attempted again.
+    const later = tried(retrying.get("c"));
+    await time.tick(10_000);
+    assertEquals(await later, "value");
+  }));
+
 test("RetryingClient keeps retries below their share of the calls", () =>
   FakeTime.with(async (time) => {
     const outage = async (options: RetryOptions, calls: number) => {
