@@ -40,6 +40,7 @@ export type {
 export { murmur3Keys, sha256Keys } from "./src/client/key_encoders.ts";
 
 export { StrictClient } from "./src/strict.ts";
+export { FallbackClient } from "./src/fallback.ts";
 export {
   RetryingClient,
   type RetryingClientConstructor,

@@ -1,0 +1,424 @@
+/**
+ * `FallbackClient`: reads walk a list of clients, writes go to the first.
+ *
+ * @module
+ */
+
+import type {
+  CountOptions,
+  GetOptions,
+  KeyCommands,
+  NoreplyOptions,
+  StoreOptions,
+  Versioned,
+} from "./client/commands.ts";
+import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
+import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
+
+/** The CAS unique of no item: a `cas` with it stores nothing. */
+const FOREIGN = 0n;
+
+/** Milliseconds that a client gets when the caller's time is up. */
+const LEAST = 1;
+
+/**
+ * A client around several: what the first does not have is read from the next.
+ * For the time in which a new cluster is empty, and the old one is still there.
+ *
+ * - Reads ask the clients in their order; the first hit wins. Many-key reads ask
+ *   the next client for the keys that are still missing.
+ * - Everything else goes to the first client only. Nothing is ever written to
+ *   the others, nor copied from them: `gat` and `gats` touch in the first, and
+ *   read from the others. What is deleted from the first is read from the next,
+ *   if that has it.
+ * - An error of one client ends the call: it is no miss. With the option
+ *   `errorsAsMisses` of a client it is, and the next one is asked.
+ * - A value of another client than the first comes with the `cas` 0, which no
+ *   item has: a `cas` with it stores nothing, and answers `undefined` as long as
+ *   the first has no such item: then `add`.
+ * - A `timeout` given with a call is for all clients together; without one, each
+ *   has its own.
+ * - `disconnect` and `close` are for all of them.
+ *
+ * @example
+ * ```ts
+ * import { Client, FallbackClient } from "@x/memcache";
+ * import { MemcachedServer } from "@x/memcache/testing";
+ *
+ * const [warm, cold] = [await MemcachedServer.start(), await MemcachedServer.start()];
+ * const old = new Client(warm.address, { errorsAsMisses: true });
+ * await old.set("user:1", "Ada");
+ *
+ * const client = new FallbackClient([new Client(cold.address), old]);
+ * console.log(await client.get("user:1")); // "Ada", from the old one
+ * await client.set("user:1", "Ada L."); // to the new one
+ * console.log(await old.get("user:1")); // "Ada"
+ * await client.close(); // both
+ * await warm.close();
+ * await cold.close();
+ * ```
+ */
+export class FallbackClient<C extends KeyCommands = KeyCommands>
+  implements KeyCommands {
+  readonly #clients: readonly C[];
+
+  /**
+   * Takes the clients, at least one; closing this one closes them.
+   *
+   * @throws {MemcacheIllegalInputError} If there is none.
+   */
+  constructor(clients: Iterable<C>) {
+    const given: unknown = clients;
+    const list = typeof given === "object" && given !== null &&
+        Symbol.iterator in given
+      ? [...clients]
+      : [];
+    if (list.length === 0) {
+      throw new MemcacheIllegalInputError(
+        "Cannot use list of clients: it must have at least one",
+        { sent: false },
+      );
+    }
+    this.#clients = Object.freeze(list);
+  }
+
+  /** The clients, in the order in which reads ask them. */
+  get clients(): readonly C[] {
+    return this.#clients;
+  }
+
+  /** Reads a value of the first that has it. See {@linkcode KeyCommands.get}. */
+  async get<T = unknown>(
+    key: Key,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    const value = await this.#walk(
+      withoutDefault(options),
+      (client, left) => client.get<T>(key, left),
+    );
+    return value === undefined ? options?.default : value;
+  }
+
+  /** Reads an item of the first that has it. See {@linkcode KeyCommands.getItem}. */
+  getItem<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Item<T> | undefined> {
+    return this.#walk(
+      options,
+      async (client, left) =>
+        this.#own(client, await client.getItem<T>(key, left)),
+    );
+  }
+
+  /** Reads many values, each where it is. See {@linkcode KeyCommands.getMany}. */
+  getMany<T = unknown>(
+    keys: Iterable<Key>,
+    options?: CommandOptions,
+  ): Promise<Map<string, T>> {
+    return this.#walkMany(
+      keys,
+      options,
+      (client, rest, left) => client.getMany<T>(rest, left),
+    );
+  }
+
+  /** Reads value and version. See {@linkcode KeyCommands.gets}. */
+  gets<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Versioned<T> | undefined> {
+    return this.#walk(
+      options,
+      async (client, left) =>
+        this.#own(client, await client.gets<T>(key, left)),
+    );
+  }
+
+  /** Reads many with versions. See {@linkcode KeyCommands.getsMany}. */
+  getsMany<T = unknown>(
+    keys: Iterable<Key>,
+    options?: CommandOptions,
+  ): Promise<Map<string, Versioned<T>>> {
+    return this.#walkMany<Versioned<T>>(
+      keys,
+      options,
+      (client, rest, left) => client.getsMany<T>(rest, left),
+      foreign,
+    );
+  }
+
+  /** Reads and touches, in the first only. See {@linkcode KeyCommands.gat}. */
+  async gat<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    const value = await this.#walk(
+      withoutDefault(options),
+      (client, left) =>
+        client === this.#first
+          ? client.gat<T>(key, ttl, left)
+          : client.get<T>(key, left),
+    );
+    return value === undefined ? options?.default : value;
+  }
+
+  /** Reads with version, touches the first's. See {@linkcode KeyCommands.gats}. */
+  gats<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: CommandOptions,
+  ): Promise<Versioned<T> | undefined> {
+    return this.#walk(
+      options,
+      async (client, left) =>
+        this.#own(
+          client,
+          client === this.#first
+            ? await client.gats<T>(key, ttl, left)
+            : await client.gets<T>(key, left),
+        ),
+    );
+  }
+
+  /** Asks whether one has the key. See {@linkcode KeyCommands.has}. */
+  async has(key: Key, options?: CommandOptions): Promise<boolean> {
+    const found = await this.#walk(
+      options,
+      async (client, left) => await client.has(key, left) || undefined,
+    );
+    return found ?? false;
+  }
+
+  /** Stores in the first. See {@linkcode KeyCommands.set}. */
+  set(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#first.set(key, value, options);
+  }
+
+  /** Stores in the first if it has none. See {@linkcode KeyCommands.add}. */
+  add(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#first.add(key, value, options);
+  }
+
+  /** Stores in the first if it has one. See {@linkcode KeyCommands.replace}. */
+  replace(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#first.replace(key, value, options);
+  }
+
+  /** Adds bytes behind the first's value. See {@linkcode KeyCommands.append}. */
+  append(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#first.append(key, value, options);
+  }
+
+  /** Adds bytes before the first's value. See {@linkcode KeyCommands.prepend}. */
+  prepend(key: Key, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#first.prepend(key, value, options);
+  }
+
+  /** Stores in the first if unchanged there. See {@linkcode KeyCommands.cas}. */
+  cas(
+    key: Key,
+    value: unknown,
+    cas: bigint | number | string,
+    options?: StoreOptions,
+  ): Promise<boolean | undefined> {
+    return this.#first.cas(key, value, cas, options);
+  }
+
+  /** Stores many values in the first. See {@linkcode KeyCommands.setMany}. */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
+  /** Stores many values, also those of an object's own properties. */
+  setMany(
+    entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+    options?: StoreOptions,
+  ): Promise<string[]>;
+  setMany(
+    entries: Iterable<readonly [Key, unknown]> | Record<string, unknown>,
+    options?: StoreOptions,
+  ): Promise<string[]> {
+    return this.#first.setMany(entries, options);
+  }
+
+  /** Deletes from the first. See {@linkcode KeyCommands.delete}. */
+  delete(key: Key, options?: NoreplyOptions): Promise<boolean> {
+    return this.#first.delete(key, options);
+  }
+
+  /** Deletes many from the first. See {@linkcode KeyCommands.deleteMany}. */
+  deleteMany(keys: Iterable<Key>, options?: NoreplyOptions): Promise<true> {
+    return this.#first.deleteMany(keys, options);
+  }
+
+  /** Adds to a counter of the first. See {@linkcode KeyCommands.incr}. */
+  incr<D extends number | bigint = number>(
+    key: Key,
+    delta?: D,
+    options?: CountOptions,
+  ): Promise<(D extends bigint ? bigint : number) | undefined> {
+    return this.#first.incr(key, delta, options);
+  }
+
+  /** Takes from a counter of the first. See {@linkcode KeyCommands.decr}. */
+  decr<D extends number | bigint = number>(
+    key: Key,
+    delta?: D,
+    options?: CountOptions,
+  ): Promise<(D extends bigint ? bigint : number) | undefined> {
+    return this.#first.decr(key, delta, options);
+  }
+
+  /** Sets a new lifetime in the first. See {@linkcode KeyCommands.touch}. */
+  touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<boolean> {
+    return this.#first.touch(key, ttl, options);
+  }
+
+  /** Lets go of all connections. See {@linkcode KeyCommands.disconnect}. */
+  disconnect(): Promise<void> {
+    return this.#all((client) => client.disconnect());
+  }
+
+  /** Closes all clients. See {@linkcode KeyCommands.close}. */
+  close(): Promise<void> {
+    return this.#all((client) => client.close());
+  }
+
+  /** Closes all clients, at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #first(): C {
+    return this.#clients[0];
+  }
+
+  /** What a client has read, with the `cas` of none if it is not the first's. */
+  #own<V extends Versioned<unknown> | Item<unknown> | undefined>(
+    client: C,
+    found: V,
+  ): V {
+    return found === undefined || client === this.#first
+      ? found
+      : foreign(found);
+  }
+
+  /** Asks one client after another, until one has an answer. */
+  async #walk<T, O extends CommandOptions>(
+    options: O | undefined,
+    read: (client: C, options: O | undefined) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const left = timeLeft(options);
+    for (const client of this.#clients) {
+      const found = await read(client, left());
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Asks one client after another for the keys that are still missing. */
+  async #walkMany<T>(
+    keys: Iterable<Key>,
+    options: CommandOptions | undefined,
+    read: (
+      client: C,
+      keys: Iterable<Key>,
+      options: CommandOptions | undefined,
+    ) => Promise<Map<string, T>>,
+    adopt: (value: T) => T = (value) => value,
+  ): Promise<Map<string, T>> {
+    const given: unknown = keys;
+    // The client knows what is wrong with anything else.
+    const all = typeof given === "object" && given !== null &&
+        Symbol.iterator in given
+      ? [...keys]
+      : undefined;
+    const left = timeLeft(options);
+    let found = await read(this.#first, all ?? keys, left());
+    if (all === undefined) return found;
+    const add = (more: ReadonlyMap<string, unknown>): Map<string, T> => {
+      // They have the type that the caller says they have.
+      const typed = more as ReadonlyMap<string, T>;
+      return more.size === 0 ? found : inOrder(all, found, typed, adopt);
+    };
+    for (const client of this.#clients.slice(1)) {
+      const missing = all.filter((key) => !found.has(textOf(key)));
+      if (missing.length === 0) break;
+      try {
+        found = add(await read(client, missing, left()));
+      } catch (error) {
+        if (error instanceof MemcacheError) {
+          error.values = add(error.values ?? new Map());
+          error.failedKeys ??= Object.freeze(missing.map(textOf));
+        }
+        throw error;
+      }
+    }
+    return found;
+  }
+
+  /** Does something to all clients, whatever becomes of each. */
+  async #all(act: (client: C) => Promise<void>): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      this.#clients.map(async (client) => await act(client)),
+    );
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") throw outcome.reason;
+    }
+  }
+}
+
+function textOf(key: Key): string {
+  return typeof key === "string" ? key : key[1];
+}
+
+/** A value of another client than the first. */
+function foreign<V extends { readonly cas: bigint }>(found: V): V {
+  return { ...found, cas: FOREIGN };
+}
+
+/** What was found, and what was found later, in the order of the keys. */
+function inOrder<T>(
+  keys: readonly Key[],
+  found: ReadonlyMap<string, T>,
+  later: ReadonlyMap<string, T>,
+  adopt: (value: T) => T,
+): Map<string, T> {
+  const hits = new Map<string, T>();
+  for (const name of keys.map(textOf)) {
+    // What a map has is of its type, should it be `undefined` too.
+    if (found.has(name)) hits.set(name, found.get(name) as T);
+    else if (later.has(name)) hits.set(name, adopt(later.get(name) as T));
+  }
+  return hits;
+}
+
+/** A miss has to be told from the default. */
+function withoutDefault<T>(
+  options: GetOptions<T> | undefined,
+): GetOptions<T> | undefined {
+  if (options?.default === undefined) return options;
+  const { default: _, ...rest } = options;
+  return rest;
+}
+
+/** The caller's options with the time that is left, each time it is asked. */
+function timeLeft<O extends CommandOptions>(
+  options: O | undefined,
+): () => O | undefined {
+  const timeout = options?.timeout;
+  // What is no timeout is refused by the client.
+  if (typeof timeout !== "number" || !(timeout > 0)) return () => options;
+  const start = performance.now();
+  let asked = false;
+  return () => {
+    if (!asked) {
+      asked = true;
+      return options;
+    }
+    const left = Math.max(LEAST, timeout - (performance.now() - start));
+    return { ...options, timeout: left } as O;
+  };
+}
