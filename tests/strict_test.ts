@@ -11,6 +11,7 @@ import {
   MemcacheNotFoundError,
   MemcacheNotStoredError,
   MemcacheNoValueError,
+  RetryingClient,
   StrictClient,
 } from "@x/memcache";
 import { MemcachedServer } from "@x/memcache/testing";
@@ -211,6 +212,11 @@ const SERVERS: Record<
     }
   }, {}],
 };
+
+SERVERS["memcached around which it is retried"] = [
+  (use) => SERVERS.memcached[0]((client) => use(new RetryingClient(client))),
+  needsMemcached,
+];
 
 for (const [title, [run, options]] of entries(SERVERS)) {
   test(`StrictClient throws on misses of ${title}`, () => run(behave), options);

@@ -91,21 +91,26 @@ export const ERRORS: Behaviours = {
   },
 
   "many-key stores on a lost connection say which keys are in doubt": async (
-    { key, ordered, tapped },
+    { key, ordered, tapped, traits },
   ) => {
     // A connection that has yet to answer its first command gets another try.
     if (!ordered) return;
+    const repeated = (traits.attempts ?? 1) > 1;
     await tapped(async (tap, { client }) => {
       const [a, b] = [key(), key()];
       await client.get(a);
       tap.hold();
-      const stored = rejects(
-        () => client.setMany({ [a]: 1, [b]: 2 }),
-        MemcacheUnexpectedCloseError,
-      );
+      const stored = outcome(client.setMany({ [a]: 1, [b]: 2 }));
       await tap.wrote(`set ${b}`);
       tap.cut();
-      assertEquals((await stored).failedKeys, [a, b]);
+      if (repeated) {
+        tap.release();
+        assertEquals(await stored, []);
+        return;
+      }
+      await rejects(() => stored, MemcacheUnexpectedCloseError, {
+        failedKeys: [a, b],
+      });
       tap.release();
       assertEquals(await client.setMany({ [a]: 1, [b]: 2 }), []);
     });
@@ -175,7 +180,7 @@ export const ERRORS: Behaviours = {
   },
 
   "maxValueSize drops a connection with a larger value": async (
-    { client, key, tapped, ordered },
+    { client, key, tapped, ordered, traits },
   ) => {
     const [small, large] = [key(), key()];
     await client.set(small, pattern(1000));
@@ -187,21 +192,23 @@ export const ERRORS: Behaviours = {
         sent: true,
       });
       assertEquals((await client.get<Uint8Array>(small))?.length, 1000);
-      if (ordered) assertEquals(tap.connects, 2);
+      if (ordered) assertEquals(tap.connects, 1 + (traits.attempts ?? 1));
     }, { maxValueSize: 1000 });
   },
 
-  "onError sees every failure once": async ({ key, open, tapped }) => {
+  "onError sees every failure once": async ({ key, open, tapped, traits }) => {
     const seen: MemcacheError[] = [];
     const onError = (error: MemcacheError) => {
       seen.push(error);
     };
     const expects = async (
       error: MemcacheError | Promise<MemcacheError>,
+      times = 1,
     ): Promise<void> => {
       const expected = await error;
-      assertEquals(seen.length, 1, `${seen} for ${expected}`);
+      assertEquals(seen.length, times, `${seen} for ${expected}`);
       assertStrictEquals(seen.pop(), expected);
+      seen.length = 0;
     };
     await open({ onError }, async ({ client }) => {
       const name = key();
@@ -241,6 +248,7 @@ export const ERRORS: Behaviours = {
     await open({ onError, dial }, async ({ client }) => {
       await expects(
         rejects(() => client.get(key()), MemcacheConnectionError),
+        traits.attempts,
       );
     });
   },

@@ -91,7 +91,7 @@ export function over(
   kinds: readonly Kind[],
   name: string,
   open: (server: string, options: ClientOptions) => Omit<Made, "close">,
-  traits: Pick<Traits, "connections"> = {},
+  traits: Pick<Traits, "connections" | "attempts"> = {},
 ): void {
   for (const { title, start, protocols, meta, brief, test } of kinds) {
     for (const protocol of protocols) {

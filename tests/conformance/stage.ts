@@ -47,6 +47,12 @@ export interface Traits {
    * of the next one, which takes meta. @default {true}
    */
   fences?: boolean;
+  /**
+   * How often the client attempts what fails on its connection.
+   *
+   * @default {1}
+   */
+  attempts?: number;
   /** The server's name in errors; any if absent. */
   name?: string;
   /**

@@ -1,0 +1,59 @@
+/**
+ * The conformance suite over clients around clients: as long as nothing fails,
+ * they are what they wrap.
+ *
+ * @module
+ */
+import {
+  Client,
+  type ClientOptions,
+  FallbackClient,
+  type KeyCommands,
+  RetryingClient,
+  type ServerCommands,
+} from "@x/memcache";
+import { EMBEDDED, MEMCACHED, over } from "./conformance/servers.ts";
+
+type Wrap = (
+  server: string,
+  options: ClientOptions,
+) => { client: KeyCommands; server: ServerCommands };
+
+/** What is wrapped in what, and how often it attempts what fails. */
+const WRAPPED: Record<string, readonly [attempts: number, wrap: Wrap]> = {
+  "RetryingClient": [2, (server, options) => {
+    const client = new RetryingClient(new Client(server, options));
+    return { client, server: client };
+  }],
+  "RetryingClient in RetryingClient": [2, (server, options) => {
+    const inner = new RetryingClient(new Client(server, options), {
+      attempts: 1,
+    });
+    const client = new RetryingClient(inner);
+    return { client, server: client };
+  }],
+  "FallbackClient": [1, (server, options) => {
+    const client = new Client(server, options);
+    return { client: new FallbackClient([client]), server: client };
+  }],
+  "FallbackClient in RetryingClient": [2, (server, options) => {
+    const client = new Client(server, options);
+    const fallback = new FallbackClient([client]);
+    return { client: new RetryingClient(fallback), server: client };
+  }],
+  "RetryingClient in FallbackClient": [2, (server, options) => {
+    const client = new RetryingClient(new Client(server, options));
+    return { client: new FallbackClient([client]), server: client };
+  }],
+};
+
+const embedded = EMBEDDED[0];
+const memcached = MEMCACHED[0];
+for (const [name, [attempts, wrap]] of Object.entries(WRAPPED)) {
+  // How they are nested makes no difference to a transport or a protocol.
+  const alone = !name.includes(" in ");
+  const kinds = alone
+    ? [embedded, memcached]
+    : [{ ...embedded, protocols: ["auto" as const] }];
+  over(kinds, name, wrap, { attempts });
+}
