@@ -50,6 +50,8 @@ export class Calls {
   readonly errors: Map<string, number> = new Map();
   /** How many resolved. */
   good = 0;
+  /** How many failed. */
+  failed = 0;
   /** The longest time that a call took past its timeout, and which it was. */
   slowest: { ms: number; call: string } = { ms: -Infinity, call: "none" };
   /** How many are on their way. */
@@ -66,11 +68,6 @@ export class Calls {
   /** How many were made. */
   get total(): number {
     return [...this.made.values()].reduce((sum, count) => sum + count, 0);
-  }
-
-  /** How many failed. */
-  get failed(): number {
-    return [...this.errors.values()].reduce((sum, count) => sum + count, 0);
   }
 
   /** Makes a call and waits for its end; it never rejects. */
@@ -128,6 +125,7 @@ export class Calls {
       : error instanceof MemcacheError
       ? error.code
       : "foreign";
+    this.failed++;
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
     if (!aborted && !EXPECTED.has(code)) {
       const text = error instanceof Error ? error.message : String(error);

@@ -16,6 +16,8 @@ export interface Kind {
   ) => KeyCommands;
   /** The number of the server that has a key; default: the first one. */
   readonly serverOf?: (servers: readonly string[]) => (key: string) => number;
+  /** Whether a key stays with its server, whatever happens. Default: it does. */
+  readonly strict?: boolean;
   /** What a call may take that was given `timeout` milliseconds. */
   readonly limitOf?: (timeout: number) => number;
 }

@@ -132,9 +132,13 @@ export class Load {
   async until(stop: () => boolean): Promise<void> {
     await Promise.all(this.#registers.map(async (_, caller) => {
       while (!stop()) {
+        const { failed } = this.#options.calls;
         await this.#call(caller);
         // What fails fast must not keep others from their turn.
-        await new Promise((resolve) => setImmediate(resolve));
+        const failing = this.#options.calls.failed > failed;
+        await new Promise((resolve) =>
+          failing ? setTimeout(resolve, 1) : setImmediate(resolve)
+        );
       }
     }));
   }
