@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 
 /** A client under one set of names. */
@@ -15,10 +16,14 @@ export interface Contender {
   readonly version: string;
   /** Whether it can send a store without asking for a reply. */
   readonly silent: boolean;
-  /** Reads one value, in the type that the client gives it. */
-  get(key: string): Promise<Answer | undefined>;
-  /** Stores one value; resolves when it is acknowledged. */
+  /** Reads a text. */
+  get(key: string): Promise<string | undefined>;
+  /** Stores a text; resolves when it is acknowledged. */
   set(key: string, value: string): Promise<unknown>;
+  /** Reads bytes; rejects if the client knows texts only. */
+  getBytes(key: string): Promise<Uint8Array | undefined>;
+  /** Stores bytes; rejects if the client knows texts only. */
+  setBytes(key: string, value: Uint8Array): Promise<unknown>;
   /** Stores one value, without a reply where the client can. */
   store(key: string, value: string): Promise<unknown>;
   /** Reads many values in the best way that the client has. */
@@ -27,13 +32,10 @@ export interface Contender {
   close(): Promise<void>;
 }
 
-/** A value as a client answers it: memjs gives bytes. */
-export type Answer = string | Uint8Array;
-
 /** What many keys found. */
 export interface Found {
   /** The value of a key, `undefined` for a miss. */
-  get(key: string): Answer | undefined;
+  get(key: string): string | undefined;
 }
 
 /** The names of the peers from npm. */
@@ -47,11 +49,11 @@ export const PEERS: readonly string[] = [
 /** What is used of a version of ours. */
 export interface Ours {
   Client: new (server: string) => {
-    get(key: string): Promise<string | undefined>;
+    get<T>(key: string): Promise<T | undefined>;
     getMany(keys: readonly string[]): Promise<Map<string, string>>;
     set(
       key: string,
-      value: string,
+      value: string | Uint8Array,
       options?: { noreply?: boolean },
     ): Promise<boolean>;
     close(): Promise<void>;
@@ -72,6 +74,8 @@ export function openOurs(
     silent: true,
     get: (key) => client.get(key),
     set: (key, value) => client.set(key, value),
+    getBytes: (key) => client.get(key),
+    setBytes: (key, value) => client.set(key, value),
     store: (key, value) => client.set(key, value, noreply),
     getMany: (keys) => client.getMany(keys),
     close: () => client.close(),
@@ -88,8 +92,12 @@ function settle<T>(call: (done: Done<T>) => void): Promise<T> {
 }
 
 interface Memjs {
-  get(key: string): Promise<{ value: Uint8Array | null }>;
-  set(key: string, value: string, options: object): Promise<boolean>;
+  get(key: string): Promise<{ value: Buffer | null }>;
+  set(
+    key: string,
+    value: string | Uint8Array,
+    options: object,
+  ): Promise<boolean>;
   close(): void;
 }
 
@@ -98,12 +106,15 @@ function openMemjs(
   port: number,
 ): Omit<Contender, "name" | "version"> {
   const client = module.Client.create(`127.0.0.1:${port}`, {});
+  // It answers with bytes: who has stored a text makes one of them.
   const get = (key: string) =>
-    client.get(key).then(({ value }) => value ?? undefined);
+    client.get(key).then(({ value }) => value?.toString());
   const set = (key: string, value: string) => client.set(key, value, {});
   return {
     get,
     set,
+    getBytes: (key) => client.get(key).then(({ value }) => value ?? undefined),
+    setBytes: (key, value) => client.set(key, value, {}),
     // It has no command without a reply, and none for many keys.
     silent: false,
     store: set,
@@ -116,8 +127,13 @@ function openMemjs(
 }
 
 interface Memcached {
-  get(key: string, done: Done<string | undefined>): void;
-  set(key: string, value: string, ttl: number, done: Done<boolean>): void;
+  get<T>(key: string, done: Done<T | undefined>): void;
+  set(
+    key: string,
+    value: string | Uint8Array,
+    ttl: number,
+    done: Done<boolean>,
+  ): void;
   getMulti(
     keys: readonly string[],
     done: Done<Record<string, string>>,
@@ -130,11 +146,14 @@ function openMemcached(
   port: number,
 ): Omit<Contender, "name" | "version"> {
   const client = new Client(`127.0.0.1:${port}`, { poolSize: 1 });
-  const set = (key: string, value: string) =>
+  const set = (key: string, value: string | Uint8Array) =>
     settle<boolean>((done) => client.set(key, value, 0, done));
   return {
     get: (key) => settle<string | undefined>((done) => client.get(key, done)),
     set,
+    getBytes: (key) =>
+      settle<Uint8Array | undefined>((done) => client.get(key, done)),
+    setBytes: (key, value) => set(key, Buffer.from(value)),
     silent: false,
     store: set,
     getMany: async (keys) => {
@@ -145,6 +164,10 @@ function openMemcached(
     },
     close: async () => await client.end(),
   };
+}
+
+function textOnly(): Promise<never> {
+  return Promise.reject(new Error("it has texts only"));
 }
 
 interface Memcache {
@@ -163,6 +186,8 @@ function openMemcache(
   return {
     get: (key) => client.get(key),
     set,
+    getBytes: textOnly,
+    setBytes: textOnly,
     silent: false,
     store: set,
     getMany: (keys) => client.gets(keys),
@@ -171,9 +196,13 @@ function openMemcache(
 }
 
 interface MemcacheClient {
-  get(key: string): Promise<{ value: string } | undefined>;
+  get<T>(key: string): Promise<{ value: T } | undefined>;
   get(keys: readonly string[]): Promise<Record<string, { value: string }>>;
-  set(key: string, value: string, options?: object): Promise<unknown>;
+  set(
+    key: string,
+    value: string | Uint8Array,
+    options?: object,
+  ): Promise<unknown>;
   shutdown(): void;
 }
 
@@ -185,8 +214,12 @@ function openMemcacheClient(
     server: { server: `127.0.0.1:${port}`, maxConnections: 1 },
   });
   return {
-    get: (key) => client.get(key).then((found) => found?.value),
+    get: (key) => client.get<string>(key).then((found) => found?.value),
     set: (key, value) => client.set(key, value, { lifetime: 0 }),
+    getBytes: (key) =>
+      client.get<Uint8Array>(key).then((found) => found?.value),
+    setBytes: (key, value) =>
+      client.set(key, Buffer.from(value), { lifetime: 0 }),
     silent: true,
     store: (key, value) =>
       client.set(key, value, { lifetime: 0, noreply: true }),

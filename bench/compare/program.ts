@@ -11,7 +11,9 @@ import { Floor, type Transport } from "./floor.ts";
 import { measureMemory } from "./memory.ts";
 import { pinThreads } from "./pin.ts";
 import {
+  isOwn,
   type Items,
+  itemsName,
   makeItems,
   runScenario,
   type Scenario,
@@ -69,6 +71,8 @@ export interface Outcome {
 const PATIENCE = 30_000;
 /** Milliseconds of work before anything counts. */
 const WARM = 400;
+/** Milliseconds of a round that measures time. */
+const MEASURED = 1000;
 
 /** A contender, or the floor, as the rounds see it. */
 interface Player {
@@ -86,7 +90,7 @@ class ClientPlayer implements Player {
   #open: () => Contender;
   #client: Contender;
   #prefix: string;
-  #items = new Map<number, Items>();
+  #items = new Map<string, Items>();
 
   constructor(name: string, prefix: string, open: () => Contender) {
     this.name = name;
@@ -95,21 +99,22 @@ class ClientPlayer implements Player {
     this.#client = open();
   }
 
-  async prepare({ size }: Scenario): Promise<void> {
-    const known = this.#items.get(size);
-    if (known !== undefined) return await verify(this.#client, known);
-    const items = makeItems(this.#prefix, size);
-    await store(this.#client, items);
-    this.#items.set(size, items);
+  async prepare(scenario: Scenario): Promise<void> {
+    const name = itemsName(scenario);
+    if (this.#items.has(name)) return await this.verify(scenario);
+    const items = makeItems(this.#prefix, scenario);
+    await store(this.#client, items, scenario.kind === "bytes");
+    this.#items.set(name, items);
   }
 
   async run(scenario: Scenario, count: number): Promise<number> {
-    const items = this.#items.get(scenario.size)!;
+    const items = this.#items.get(itemsName(scenario))!;
     return await runScenario(scenario, this.#client, items, count);
   }
 
-  async verify({ size }: Scenario): Promise<void> {
-    await verify(this.#client, this.#items.get(size)!);
+  async verify(scenario: Scenario): Promise<void> {
+    const items = this.#items.get(itemsName(scenario))!;
+    await verify(this.#client, items, scenario.kind === "bytes");
   }
 
   async renew(): Promise<void> {
@@ -127,7 +132,7 @@ class FloorPlayer implements Player {
   readonly name = "floor";
   #ours: Ours & Transport;
   #port: number;
-  #floors = new Map<number, Floor>();
+  #floors = new Map<string, Floor>();
 
   constructor(ours: Ours & Transport, port: number) {
     this.#ours = ours;
@@ -135,23 +140,24 @@ class FloorPlayer implements Player {
   }
 
   async prepare(scenario: Scenario): Promise<void> {
-    const { size } = scenario;
-    if (!this.#floors.has(size)) {
-      const items = makeItems("f0", size);
+    // For the floor a value is bytes, whatever it is stored as.
+    const name = itemsName(scenario);
+    if (!this.#floors.has(name)) {
+      const items = makeItems("f0", scenario);
       const client = openOurs(this.name, this.#ours, this.#port);
-      await store(client, items);
+      await store(client, items, false);
       await client.close();
-      this.#floors.set(size, await Floor.open(this.#ours, this.#port, items));
+      this.#floors.set(name, await Floor.open(this.#ours, this.#port, items));
     }
     await this.verify(scenario);
   }
 
   run(scenario: Scenario, count: number): Promise<number> {
-    return this.#floors.get(scenario.size)!.run(scenario, count);
+    return this.#floors.get(itemsName(scenario))!.run(scenario, count);
   }
 
   async verify(scenario: Scenario): Promise<void> {
-    await this.#floors.get(scenario.size)!.check(scenario);
+    await this.#floors.get(itemsName(scenario))!.check(scenario);
   }
 
   async renew(): Promise<void> {}
@@ -185,8 +191,8 @@ async function warmUp(
   scenario: Scenario,
   time: number,
 ): Promise<number> {
-  if (scenario.kind === "late") {
-    await player.run(scenario, time);
+  if (scenario.unit === "ms") {
+    await player.run(scenario, MEASURED);
     return 1;
   }
   const begun = performance.now();
@@ -239,17 +245,17 @@ async function measure(
       const i = (n + round) % players.length;
       const { values, cpu } = rows[i];
       await attempt(i, async () => {
-        const late = scenario.kind === "late";
-        const count = late ? Math.max(time, 1000) : paces[i] * time;
+        const timed = scenario.unit === "ms";
+        const count = timed ? MEASURED : paces[i] * time;
         // Wakes up what slept while the others were at work.
-        if (!late) await players[i].run(scenario, count / 20);
+        if (!timed) await players[i].run(scenario, count / 20);
         pinThreads();
         const usage = process.cpuUsage();
         const start = performance.now();
         const done = await players[i].run(scenario, count);
         const elapsed = performance.now() - start;
         const { user, system } = process.cpuUsage(usage);
-        if (late) {
+        if (timed) {
           values.push(done);
           return;
         }
@@ -288,17 +294,15 @@ async function run(task: Task): Promise<Outcome> {
   const rows: Row[] = [];
   if (task.idle > 0) {
     for (const name of contenders) {
-      const { keys, values } = makeItems("idle", 100);
+      const { keys, values } = makeItems("idle", SCENARIOS[0]);
       const client = open(name);
       await client.set(keys[0], values[0]);
-      const values_ = [
-        await within(
-          measureMemory(() => open(name), keys[0], values[0], task.idle),
-        ),
-      ];
+      const kib = await within(
+        measureMemory(() => open(name), keys[0], values[0], task.idle),
+      );
       await client.close();
       rows.push({
-        ...{ scenario: "idle", contender: name, values: values_, cpu: [] },
+        ...{ scenario: "idle", contender: name, values: [kib], cpu: [] },
       });
     }
     return { runtime: runtime(), versions, pinned, rows };
@@ -310,9 +314,12 @@ async function run(task: Task): Promise<Outcome> {
   );
   for (const scenario of SCENARIOS) {
     if (!task.scenarios.includes(scenario.name)) continue;
-    // Nothing can be late that does nothing.
+    const own = isOwn(scenario);
     const able = players.filter(({ name }) =>
-      name !== "floor" || scenario.kind !== "late"
+      // Nothing can be late that does nothing.
+      name === "floor"
+        ? scenario.unit !== "ms"
+        : !own || name === "ours" || name === "before"
     );
     rows.push(...await measure(able, scenario, task));
     say(`  ${scenario.name}`);

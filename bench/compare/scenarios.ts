@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Answer, Contender } from "./contenders.ts";
+import type { Contender } from "./contenders.ts";
 
 /** A load. */
 export interface Scenario {
@@ -12,11 +12,15 @@ export interface Scenario {
   /** What it is, for people. */
   readonly title: string;
   /** What the callers do. */
-  readonly kind: "get" | "set" | "mix" | "many" | "noreply" | "late";
+  readonly kind:
+    | ("get" | "bytes" | "set" | "mix" | "many" | "noreply")
+    | ("late" | "hold" | "holdMany" | "holdBurst");
   /** How many callers there are at the same time. */
   readonly callers: number;
   /** Bytes of a value. */
   readonly size: number;
+  /** How many keys there are. */
+  readonly items: number;
   /** Keys or stores in one call, where that is a number of its own. */
   readonly batch: number;
   /** Whether the callers are a few awaits apart. */
@@ -31,8 +35,8 @@ function scenario(
   settings: Partial<Scenario>,
 ): Scenario {
   return {
-    ...{ name, title, kind: "get", callers: 1, size: 100, batch: 0 },
-    ...{ apart: false, unit: "op/s" },
+    ...{ name, title, kind: "get", callers: 1, size: 100, items: 1000 },
+    ...{ batch: 0, apart: false, unit: "op/s" },
     ...settings,
   };
 }
@@ -56,18 +60,51 @@ export const SCENARIOS: readonly Scenario[] = [
     kind: "noreply",
     batch: 10_000,
   }),
-  scenario("value100k", "values of 100 KB, one get in flight", {
+  scenario("value100k", "texts of 100 KB, one get in flight", {
     size: 100_000,
+    items: 20,
   }),
-  scenario("value1m", "values of 1 MB, one get in flight", {
+  scenario("value1m", "texts of 1 MB, one get in flight", {
     size: 1_000_000,
+    items: 4,
+  }),
+  scenario("bytes100k", "bytes, 100 KB, one get in flight", {
+    kind: "bytes",
+    size: 100_000,
+    items: 20,
+  }),
+  scenario("bytes1m", "bytes, 1 MB, one get in flight", {
+    kind: "bytes",
+    size: 1_000_000,
+    items: 4,
   }),
   scenario("late1000", "event-loop lateness, 1,000 gets in flight, p99", {
     kind: "late",
     callers: 1000,
     unit: "ms",
   }),
+  scenario("hold10k", "longest hold of the event loop, getMany of 10,000", {
+    kind: "holdMany",
+    items: 10_000,
+    unit: "ms",
+  }),
+  scenario("hold1m", "longest hold of the event loop, values of 1 MB", {
+    kind: "hold",
+    size: 1_000_000,
+    items: 4,
+    unit: "ms",
+  }),
+  scenario("hold100k", "longest hold after a burst of 100,000 sets", {
+    kind: "holdBurst",
+    batch: 100_000,
+    unit: "ms",
+  }),
 ];
+
+/** Whether a scenario is about our own client only. */
+export function isOwn({ kind }: Scenario): boolean {
+  return kind.startsWith("hold");
+}
 
 /** Keys and what is stored under them. */
 export interface Items {
@@ -75,12 +112,21 @@ export interface Items {
   readonly values: readonly string[];
 }
 
-/** Makes the items of a contender for values of one size. */
-export function makeItems(prefix: string, size: number): Items {
-  const count = size > 100_000 ? 4 : size > 1000 ? 20 : 1000;
+/** What the items of a scenario depend on. */
+export type ItemKind = Pick<Scenario, "kind" | "size" | "items">;
+
+/** Scenarios with the same name here share their items. */
+export function itemsName({ kind, size, items }: ItemKind): string {
+  return `${kind === "bytes" ? "b" : "t"}${size}:${items}`;
+}
+
+/** Makes the items of a contender. */
+export function makeItems(prefix: string, scenario: ItemKind): Items {
+  const { size, items } = scenario;
+  const name = itemsName(scenario);
   const keys = Array.from(
-    { length: count },
-    (_, i) => `${prefix}:${size}:user:${100_000 + i}`,
+    { length: items },
+    (_, i) => `${prefix}:${name}:${100_000 + i}`,
   );
   const values = keys.map((key) => key.padEnd(size, "v"));
   return { keys, values };
@@ -91,13 +137,14 @@ export class WrongAnswer extends Error {
   override name = "WrongAnswer";
 }
 
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Compares an answer in full. */
 export function check(
   who: string,
   key: string,
-  answer: Answer | undefined,
+  answer: string | Uint8Array | undefined,
   value: string,
 ): void {
   const text = typeof answer === "object" && answer !== null
@@ -131,7 +178,8 @@ async function caller(run: Run, start: number, pause: number): Promise<void> {
     if (kind === "set" || (kind === "mix" && turn % 10 === 9)) {
       await api.set(keys[at], values[at]);
     } else {
-      const answer = await api.get(keys[at]);
+      const answer =
+        await (kind === "bytes" ? api.getBytes(keys[at]) : api.get(keys[at]));
       if (turn % SAMPLE === 0 || answer?.length !== values[at].length) {
         check(api.name, keys[at], answer, values[at]);
       }
@@ -189,9 +237,87 @@ async function noreply(run: Run): Promise<number> {
 const GRID = 1;
 
 /**
- * Does at least `count` operations, or for the lateness some milliseconds.
+ * Looks how late the event loop comes to what is due: something is due each
+ * millisecond, and what a long turn holds up counts in full.
+ */
+class Watch {
+  #late: number[] = [];
+  #due = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Begins, or begins anew and forgets what was. */
+  start(): void {
+    clearTimeout(this.#timer);
+    this.#late = [];
+    this.#due = performance.now() + GRID;
+    this.#timer = setTimeout(this.#tick, GRID);
+  }
+
+  #tick = (): void => {
+    const now = performance.now();
+    for (; this.#due <= now; this.#due += GRID) {
+      this.#late.push(now - this.#due);
+    }
+    this.#timer = setTimeout(this.#tick, Math.max(0, this.#due - now));
+  };
+
+  /** Ends; what was late by how many milliseconds, the least first. */
+  stop(): number[] {
+    clearTimeout(this.#timer);
+    // What is held up at this moment counts as well.
+    const now = performance.now();
+    for (; this.#due <= now; this.#due += GRID) {
+      this.#late.push(now - this.#due);
+    }
+    return this.#late.sort((a, b) => a - b);
+  }
+}
+
+/** The p99 of the lateness while callers are at work. */
+async function lateness(run: Run, time: number): Promise<number> {
+  run.left = Infinity;
+  const watch = new Watch();
+  watch.start();
+  const working = callers(run);
+  await new Promise((resolve) => setTimeout(resolve, time));
+  const late = watch.stop();
+  run.left = 0;
+  await working;
+  return late[Math.floor(late.length * 0.99)];
+}
+
+/** The longest hold while one call after another is made, for some time. */
+async function hold(run: Run, time: number): Promise<number> {
+  const { api, items: { keys, values }, scenario: { kind, batch } } = run;
+  const begun = performance.now();
+  const watch = new Watch();
+  let longest = 0;
+  do {
+    const sent: Promise<unknown>[] = [];
+    for (let i = 0; i < batch; i++) {
+      const at = i % keys.length;
+      sent.push(api.set(keys[at], values[at]));
+    }
+    // The burst itself is the caller's own doing.
+    watch.start();
+    if (kind === "holdBurst") await Promise.all(sent);
+    else if (kind === "holdMany") {
+      const found = await api.getMany(keys);
+      const last = keys.length - 1;
+      check(api.name, keys[last], found.get(keys[last]), values[last]);
+    } else check(api.name, keys[0], await api.get(keys[0]), values[0]);
+    longest = Math.max(longest, watch.stop().pop() ?? 0);
+    // Let the loop turn, so that each call begins on its own.
+    await new Promise((resolve) => setTimeout(resolve));
+  } while (performance.now() - begun < time);
+  return longest;
+}
+
+/**
+ * Does at least `count` operations; where time is measured, goes on for that
+ * many milliseconds.
  *
- * @returns How many operations it did; for the lateness its p99.
+ * @returns How many operations it did, or the milliseconds it measured.
  */
 export async function runScenario(
   scenario: Scenario,
@@ -207,50 +333,42 @@ export async function runScenario(
       return await noreply(run);
     case "late":
       return await lateness(run, count);
+    case "hold":
+    case "holdMany":
+    case "holdBurst":
+      return await hold(run, count);
     default:
       return await callers(run);
   }
 }
 
-/**
- * How late the event loop comes to what is due, while the callers are at
- * work: something is due each millisecond, and what a long turn holds up
- * counts in full.
- */
-export async function lateness(run: Run, time: number): Promise<number> {
-  run.left = Infinity;
-  const late: number[] = [];
-  const begun = performance.now();
-  let due = begun + GRID;
-  const tick = (): void => {
-    const now = performance.now();
-    for (; due <= now; due += GRID) late.push(now - due);
-    if (now - begun >= time) run.left = 0;
-    else setTimeout(tick, Math.max(0, due - now));
-  };
-  setTimeout(tick, GRID);
-  await callers(run);
-  late.sort((a, b) => a - b);
-  return late[Math.floor(late.length * 0.99)];
-}
-
 /** Stores all items, and reads them all back. */
-export async function store(api: Contender, items: Items): Promise<void> {
+export async function store(
+  api: Contender,
+  items: Items,
+  bytes: boolean,
+): Promise<void> {
   const { keys, values } = items;
-  for (let i = 0; i < keys.length; i++) await api.set(keys[i], values[i]);
-  await verify(api, items);
+  for (let i = 0; i < keys.length; i++) {
+    if (bytes) await api.setBytes(keys[i], encoder.encode(values[i]));
+    else await api.set(keys[i], values[i]);
+  }
+  await verify(api, items, bytes);
 }
 
 /** Reads all items one by one and in calls for many, every byte compared. */
 export async function verify(
   api: Contender,
   { keys, values }: Items,
+  bytes: boolean,
 ): Promise<void> {
+  const get = (key: string) => bytes ? api.getBytes(key) : api.get(key);
   for (let i = 0; i < keys.length; i++) {
-    check(api.name, keys[i], await api.get(keys[i]), values[i]);
+    check(api.name, keys[i], await get(keys[i]), values[i]);
   }
-  const all = await Promise.all(keys.map((key) => api.get(key)));
+  const all = await Promise.all(keys.map(get));
   keys.forEach((key, i) => check(api.name, key, all[i], values[i]));
+  if (bytes) return;
   for (let at = 0; at < keys.length; at += 100) {
     const some = keys.slice(at, at + 100);
     const found = await api.getMany(some);
