@@ -57,7 +57,11 @@ export {
   RendezvousHash,
   type RendezvousHashOptions,
 } from "./src/ring/rendezvous.ts";
+export { KetamaHash, type KetamaHashOptions } from "./src/ring/ketama.ts";
+export { crc32 } from "./src/hash/crc32.ts";
+export { md5Word } from "./src/hash/md5.ts";
 export { murmur3 } from "./src/hash/murmur3.ts";
+export { oneAtATime } from "./src/hash/one_at_a_time.ts";
 
 // Values.
 export type { Serde } from "./src/serde/serde.ts";
