@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import * as memcache from "@x/memcache";
+import { COMMAND_RULES } from "../src/retry/commands.ts";
 import { LAYERS } from "./_layers.ts";
 import { test } from "./_runtime.ts";
 
@@ -66,23 +67,53 @@ function methodsOf(prototype: object | null): string[] {
 
 const methods = [...new Set(methodsOf(memcache.Client.prototype))].sort();
 
-test("README.md lists the options of ClientOptions with their defaults", async () => {
-  const source = await Deno.readTextFile(`${ROOT}/src/client/options.ts`);
-  const [, body] = source.match(
-    /export interface ClientOptions \{\n([\s\S]*?)\n\}/,
-  ) ?? [];
-  const options = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*(\w+)\?:/g)]
-    .map(([, doc, name]) => [
-      name,
-      doc.match(/@default \{(.*)\}/)?.[1] ?? "none",
-    ]);
-  assert(options.length > 10);
-  assertEquals(
-    rowsOf(section("Options")).map((
-      [name, , fallback],
-    ) => [codeOf(name)[0], codeOf(fallback)[0] ?? fallback]),
-    options,
+/** Where the options of a constructor are: their interface, and their section. */
+const OPTIONS: ReadonlyArray<
+  readonly [name: string, source: string, title: string]
+> = [
+  ["ClientOptions", "src/client/options.ts", "Options"],
+  ["RetryOptions", "src/retry/options.ts", "Retries"],
+];
+
+for (const [name, path, title] of OPTIONS) {
+  test(`README.md lists the options of ${name} with their defaults`, async () => {
+    const source = await Deno.readTextFile(`${ROOT}/${path}`);
+    const [, body] = source.match(
+      new RegExp(`export interface ${name} \\{\n([\\s\\S]*?)\n\\}`),
+    ) ?? [];
+    const options = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*(\w+)\?:/g)]
+      .map(([, doc, name]) => [
+        name,
+        doc.match(/@default \{(.*)\}/)?.[1] ?? "none",
+      ]);
+    assert(options.length > 5);
+    const [table] = section(title).split("\n\n").filter((part) =>
+      part.startsWith("| option ")
+    );
+    assertEquals(
+      rowsOf(table).map((
+        [name, , fallback],
+      ) => [codeOf(name)[0], codeOf(fallback)[0] ?? fallback]),
+      options,
+    );
+  });
+}
+
+test("README.md says which commands are attempted again", () => {
+  const table = section("Retries").split("\n\n").find((part) =>
+    part.startsWith("| attempted again ")
   );
+  const [repeated, unsent] = rowsOf(table ?? "").map(([, names]) =>
+    codeOf(names).filter((name) => /^\w+$/.test(name))
+  );
+  const lists: [string[], boolean][] = [[repeated, true], [unsent, false]];
+  for (const [listed, repeatable] of lists) {
+    const names = [...COMMAND_RULES]
+      .filter(([, rule]) => rule.repeatable === repeatable)
+      .map(([name]) => String(name))
+      .filter((name) => !/^stats\w/.test(name));
+    assertEquals(listed.sort(), names.sort());
+  }
 });
 
 test("README.md lists the methods of Client", () => {
