@@ -11,9 +11,9 @@
 import { type MemcacheError, MemcacheUnexpectedCloseError } from "../errors.ts";
 import type { Conn } from "../conn/conn.ts";
 import { Alarm, now } from "./alarm.ts";
+import { Approach, Turn } from "./approach.ts";
 import { Attempt } from "./attempt.ts";
-import { Backoff } from "./backoff.ts";
-import { Deque } from "./deque.ts";
+import { Backlog } from "./backlog.ts";
 import { Expiry } from "./expiry.ts";
 import {
   closedEarlyError,
@@ -21,17 +21,19 @@ import {
   isClose,
   lateError,
   lossError,
-  overloadError,
   silentError,
   unreachableError,
 } from "./failures.ts";
+import type { Lane } from "./lane.ts";
 import { Link } from "./link.ts";
-import { batchBytes, type ConnectionOptions, type Speaks } from "./options.ts";
+import {
+  batchBytes,
+  type ConnectionOptions,
+  type PoolPlace,
+  type Speaks,
+} from "./options.ts";
 import type { Request } from "./request.ts";
 import type { Loss } from "./watch.ts";
-
-/** Bytes of values that may wait on one connection before more are refused. */
-export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
 
 /** A pause of at most this many milliseconds is waited for, not failed on. */
 const SHORT_PAUSE = 50;
@@ -43,31 +45,40 @@ const SHORT_PAUSE = 50;
 const IDLE_RACE = 100;
 
 /** One pipelined connection to one server, opened when it is needed. */
-export class Connection {
+export class Connection implements Lane {
   readonly #options: ConnectionOptions;
   readonly #name: string;
-  readonly #unsent: Deque<Request> = new Deque();
+  readonly #unsent: Backlog = new Backlog();
   readonly #expiry: Expiry = new Expiry();
   readonly #alarm: Alarm = new Alarm(() => this.#expire());
-  readonly #backoff: Backoff = new Backoff();
+  readonly #place: PoolPlace | undefined;
+  readonly #approach: Approach;
+  readonly #turn: Turn;
   readonly #flushSoon = (): void => this.#flush();
   #link: Link | undefined = undefined;
   #attempt: Attempt | undefined = undefined;
-  #pause: ReturnType<typeof setTimeout> | undefined = undefined;
   #scheduled = false;
   #held = false;
-  #fresh = 0;
-  #unsentBytes = 0;
   #closed = false;
+  #drained: { promise: Promise<void>; tell: () => void } | undefined =
+    undefined;
   #speaks: Speaks;
-  #refusedProbe = false;
   /** When the link was opened, and when the attempt began. */
   #openedAt = 0;
   #dialedAt = 0;
 
-  /** Takes checked options; connects when the first request comes. */
-  constructor(options: ConnectionOptions) {
+  /**
+   * Takes checked options, and its place if it is one of a pool; connects when
+   * the first request comes.
+   */
+  constructor(options: ConnectionOptions, place?: PoolPlace) {
     this.#options = options;
+    this.#place = place;
+    this.#approach = place?.approach ?? new Approach();
+    this.#turn = new Turn(this.#approach, () => {
+      const lost = this.#link === undefined && this.#unsent.length > 0;
+      if (lost && !this.#closed) this.#connect(now());
+    });
     this.#name = options.address.name;
     this.#speaks = options.protocol === "auto" ? "unknown" : options.protocol;
   }
@@ -87,9 +98,19 @@ export class Connection {
     return this.#link !== undefined;
   }
 
-  /** Whether it has been closed for good. */
+  /** Whether it has been closed for good, or is about to be. */
   get closed(): boolean {
-    return this.#closed;
+    return this.#closed || this.#drained !== undefined;
+  }
+
+  /** The open link, if there is one; for the pool to look at. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** What waits to be sent; for the pool to look at. */
+  get unsent(): Backlog {
+    return this.#unsent;
   }
 
   /** Whether nothing is open, nor on its way to be. */
@@ -107,9 +128,7 @@ export class Connection {
       request.done(undefined);
       return;
     }
-    this.#unsent.push(request);
-    this.#fresh++;
-    this.#unsentBytes += request.weight;
+    this.#unsent.add(request);
     if (request.timeout !== this.#options.timeout || request.deadline > 0) {
       this.#expiry.mixed = true;
     }
@@ -134,6 +153,24 @@ export class Connection {
         `The connection to ${this.#name} was given up by disconnect()`,
       )
     );
+    if (this.#drained !== undefined) this.close();
+  }
+
+  /** Has its one link say goodbye. */
+  leave(say: (lane: Lane) => void): void {
+    say(this);
+  }
+
+  /** Takes no more, lets what is pending come to its end, and closes. */
+  drain(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    if (this.#drained === undefined) {
+      let tell: () => void = () => {};
+      const promise = new Promise<void>((resolve) => tell = resolve);
+      this.#drained = { promise, tell };
+      this.#rest();
+    }
+    return this.#drained.promise;
   }
 
   /** Closes for good. */
@@ -141,43 +178,24 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#end(() => closedError());
+    this.#drained?.tell();
   }
 
   /** Whether the request has been refused at the door. */
   #refuse(request: Request): boolean {
-    if (this.#closed) {
+    if (this.closed) {
       request.fail(closedError(request));
       return true;
     }
     const { maxPending } = this.#options;
-    if (this.pending >= maxPending) {
-      request.fail(
-        overloadError(
-          request,
-          `${this.pending} commands wait already, at most ${maxPending} may (maxPending)`,
-        ),
-      );
-      return true;
-    }
-    const { weight } = request;
-    if (
-      weight > 0 && this.#unsentBytes > 0 &&
-      this.#unsentBytes + weight > MAX_UNSENT_BYTES
-    ) {
-      request.fail(
-        overloadError(
-          request,
-          `${this.#unsentBytes} bytes of values wait already, at most ${MAX_UNSENT_BYTES} may`,
-        ),
-      );
-      return true;
-    }
-    const at = this.#backoff.failures > 0 && this.#link === undefined &&
+    if (this.#unsent.refuses(request, this.pending, maxPending)) return true;
+    const { backoff } = this.#approach;
+    const at = backoff.failures > 0 && this.#link === undefined &&
         this.#attempt === undefined
       ? now()
       : 0;
-    if (this.#backoff.readyAt - at > SHORT_PAUSE && at > 0) {
-      request.fail(unreachableError(request, this.#backoff, at));
+    if (backoff.readyAt - at > SHORT_PAUSE && at > 0) {
+      request.fail(unreachableError(request, backoff, at));
       return true;
     }
     return false;
@@ -188,7 +206,8 @@ export class Connection {
     this.#scheduled = false;
     if (this.#closed || this.#unsent.length === 0) return;
     const at = now();
-    this.#stamp(at);
+    const earliest = this.#unsent.stamp(at);
+    if (earliest !== Infinity) this.#alarm.set(earliest, at);
     const link = this.#link;
     if (link === undefined) {
       this.#connect(at);
@@ -197,31 +216,14 @@ export class Connection {
     }
     if (!this.#held) this.#hold(link, true);
     if (!link.writable) return;
-    const left = link.pump(this.#unsent, at);
-    this.#unsentBytes -= link.takenBytes;
+    const left = link.pump(this.#unsent.queue, at);
+    this.#unsent.bytes -= link.takenBytes;
     link.takenBytes = 0;
     this.#relax(link);
     if (left && !this.#scheduled) {
       this.#scheduled = true;
       setImmediate(this.#flushSoon);
     }
-  }
-
-  /** Sets the deadlines of the requests that came since the last turn. */
-  #stamp(at: number): void {
-    const count = this.#unsent.length;
-    let earliest = Infinity;
-    for (let i = Math.max(0, count - this.#fresh); i < count; i++) {
-      const request = this.#unsent.at(i);
-      if (request.deadline === 0 && request.timeout > 0) {
-        request.deadline = Math.ceil(at + request.timeout);
-      }
-      if (request.deadline > 0 && request.deadline < earliest) {
-        earliest = request.deadline;
-      }
-    }
-    this.#fresh = 0;
-    if (earliest !== Infinity) this.#alarm.set(earliest, at);
   }
 
   /** Keeps the process alive for those whom no connection keeps it alive for. */
@@ -235,6 +237,22 @@ export class Connection {
     if (this.#link !== link || !link.quiet || this.#unsent.length > 0) return;
     if (this.#held) this.#hold(link, false);
     if (this.#expiry.limbo.length === 0) this.#expiry.mixed = false;
+    // Who owes nothing holds up nobody, known to be well or not.
+    if (!link.verified) this.#turn.leave();
+    if (this.#drained !== undefined) this.#rest();
+  }
+
+  /** Notes that there may be nothing left to do. */
+  #rest(): void {
+    const link = this.#link;
+    if (
+      this.#closed || this.#unsent.length > 0 || this.#expiry.limbo.length > 0
+    ) return;
+    if (this.#drained !== undefined) {
+      if (link === undefined || link.quiet) this.close();
+    } else if (link === undefined && this.#attempt === undefined) {
+      this.#place?.rested();
+    }
   }
 
   #hold(link: Link, alive: boolean): void {
@@ -243,22 +261,10 @@ export class Connection {
   }
 
   #connect(at: number): void {
-    if (this.#attempt !== undefined || this.#pause !== undefined) return;
-    const wait = this.#backoff.readyAt - at;
-    if (wait > SHORT_PAUSE) {
-      this.#failUnsent((request) =>
-        unreachableError(request, this.#backoff, at)
-      );
-      return;
-    }
-    if (wait > 0) {
-      this.#pause = setTimeout(() => {
-        this.#pause = undefined;
-        if (this.#unsent.length > 0) this.#dial();
-      }, Math.ceil(wait));
-      return;
-    }
-    this.#dial();
+    if (this.#attempt !== undefined || this.#turn.waits) return;
+    if (this.#approach.backoff.readyAt - at > SHORT_PAUSE) {
+      this.#unreachable(at);
+    } else if (this.#turn.take(at)) this.#dial();
   }
 
   #dial(): void {
@@ -299,7 +305,7 @@ export class Connection {
       maxValueSize,
       batchBytes: batchBytes(this.#options),
       auth,
-      speaks: this.#refusedProbe ? "classic" : this.#speaks,
+      speaks: this.#approach.refusedProbe ? "classic" : this.#speaks,
       insistsOnMeta: protocol === "meta",
       join,
     }, {
@@ -309,7 +315,8 @@ export class Connection {
       },
       idle: () => this.#relax(link),
       verified: () => {
-        this.#backoff.succeeded();
+        this.#approach.backoff.succeeded();
+        this.#turn.leave();
         this.#options.watch?.answered();
       },
       lost: (lost, error) => this.#lost(lost, error),
@@ -328,7 +335,7 @@ export class Connection {
     this.#held = true;
     this.#holdAlarm();
     if (this.#unsent.length > 0) this.#flush();
-    else this.#hold(link, false);
+    else this.#relax(link);
   }
 
   /** An attempt to connect has failed: so has everything that waits for it. */
@@ -338,60 +345,68 @@ export class Connection {
     attempt.giveUp(cause);
     const at = now();
     this.#failed(at, cause);
-    this.#failUnsent((request) => unreachableError(request, this.#backoff, at));
+    this.#unreachable(at);
+    this.#turn.leave();
     this.#holdAlarm();
+    this.#rest();
   }
 
-  #failUnsent(makeError: (request: Request) => unknown): void {
-    // Callbacks may queue more: those are not part of this failure.
-    for (let count = this.#unsent.length; count > 0; count--) {
-      const request = this.#unsent.shift();
-      if (request === undefined) continue;
-      this.#unsentBytes -= request.weight;
-      if (!request.settled) request.fail(makeError(request));
-    }
+  /** There is no way to the server: others may have one, else all fails. */
+  #unreachable(at: number): void {
+    this.#strand();
+    const { backoff } = this.#approach;
+    this.#unsent.fail((request) => unreachableError(request, backoff, at));
+  }
+
+  /** Hands what waits to another connection of the pool, if one is open. */
+  #strand(): void {
+    if (this.#place !== undefined) this.#unsent.handOver(this.#place.takes);
   }
 
   /** The link has ended under its requests. */
   #lost(link: Link, error: MemcacheError | undefined): void {
     const refused = !link.verified && (!link.heard || link.refusedProbe) &&
-      this.#options.protocol === "auto" && !this.#refusedProbe;
+      link.probes;
     const raced = link.verified && !link.heardSinceOwed &&
       link.idleBefore >= IDLE_RACE;
     if (!link.verified) {
       const cause = error ?? closedEarlyError(this.#name);
       if (this.#attempt !== undefined && this.#link !== link) {
         this.#attemptFailed(this.#attempt, cause);
-      } else if (refused) this.#backoff.failed(now(), cause);
+      } else if (refused) this.#approach.backoff.failed(now(), cause);
       else this.#failed(now(), cause);
-      this.#refusedProbe = refused;
+      this.#approach.refusedProbe = refused;
     } else if (!link.closing) {
       const kind = isClose(error) ? "closed" : "broken";
       this.#tellLoss(kind, error, link.inflight.length > 0 && !raced);
     }
+    // The server has carried out nothing, and others of the pool may be open.
+    const turnedAway = this.#place !== undefined && !link.verified &&
+      error?.code === "ERR_TOO_MANY_CONNECTIONS";
     if (this.#link === link) this.#link = undefined;
     this.#held = false;
-    const again: Request[] = [];
-    while (link.inflight.length > 0) {
-      const request = link.inflight.shift();
-      if (request === undefined || request.settled) continue;
-      const repeat = (raced || refused) && request.idempotent ||
-        link.ambiguous && request.readOnly;
-      if (repeat && request.replays === 0) again.push(request);
-      else request.fail(lossError(request, error));
-    }
-    this.#replay(again);
-    if (this.#unsent.length > 0 && !this.#closed) this.#flush();
+    this.#takeBack(
+      link,
+      (request) =>
+        (raced || refused) && request.idempotent ||
+        link.ambiguous && request.readOnly || turnedAway,
+      (request) => request.fail(lossError(request, error)),
+    );
+    if (this.#unsent.length > 0) this.#flush();
+    this.#rest();
   }
 
-  /** Puts requests back to the front of the line, in their order. */
-  #replay(requests: Request[]): void {
-    for (let i = requests.length - 1; i >= 0; i--) {
-      const request = requests[i];
-      request.replay();
-      this.#unsent.unshift(request);
-      this.#unsentBytes += request.weight;
-    }
+  /** Takes over what was in flight on a link that is gone. */
+  #takeBack(
+    link: Link,
+    repeats: (request: Request) => boolean,
+    tell: (request: Request) => void,
+  ): void {
+    this.#unsent.takeBack(link.inflight, repeats, tell);
+    // One who was told may have closed the client.
+    if (this.#closed) this.#unsent.fail((request) => closedError(request));
+    if (!link.verified) this.#strand();
+    this.#turn.leave();
   }
 
   /** Tells the callers whose time is up, and gives up on a silent link. */
@@ -399,10 +414,8 @@ export class Connection {
     const at = now();
     const link = this.#link;
     const expiry = this.#expiry;
-    let next = expiry.tell(link?.inflight, this.#unsent, at);
-    while (this.#unsent.peek()?.settled) {
-      this.#unsentBytes -= this.#unsent.shift()?.weight ?? 0;
-    }
+    let next = expiry.tell(link?.inflight, this.#unsent.queue, at);
+    this.#unsent.skipSettled();
     if (this.#attempt !== undefined && expiry.vainAt === at) {
       const { timeout, watch } = this.#options;
       const isLate = timeout > 0 && at - this.#dialedAt >= timeout;
@@ -417,6 +430,7 @@ export class Connection {
     }
     this.#holdAlarm();
     if (next !== Infinity) this.#alarm.set(next, at);
+    this.#rest();
   }
 
   /** Replaces a link that owes replies and is silent. */
@@ -424,30 +438,25 @@ export class Connection {
     link.abandon();
     this.#link = undefined;
     this.#held = false;
-    const again: Request[] = [];
-    while (link.inflight.length > 0) {
-      const request = link.inflight.shift();
-      if (request === undefined || request.settled) continue;
-      const { deadline } = request;
-      const due = deadline > 0 && deadline <= at;
-      if (request.readOnly && request.replays === 0 && !due) {
-        again.push(request);
-      } else if (deadline > 0) this.#expiry.limbo.push(request);
-      else {
-        const { timeout } = this.#options;
-        request.fail(lossError(request, silentError(this.#name, timeout)));
-      }
-    }
     const silence = silentError(this.#name, this.#options.timeout);
     if (!link.verified) this.#failed(at, silence);
     else this.#tellLoss("silent", silence, true);
-    this.#replay(again);
+    const isDue = ({ deadline }: Request) => deadline > 0 && deadline <= at;
+    this.#takeBack(
+      link,
+      (request) => request.readOnly && !isDue(request),
+      (request) => {
+        if (request.deadline > 0 && !this.#closed) {
+          this.#expiry.limbo.push(request);
+        } else request.fail(lossError(request, silence));
+      },
+    );
     if (this.#unsent.length > 0) this.#connect(at);
   }
 
   /** Notes that the server could not be reached. */
   #failed(at: number, cause: unknown): void {
-    this.#backoff.failed(at, cause);
+    this.#approach.backoff.failed(at, cause);
     this.#options.watch?.failed(cause);
   }
 
@@ -463,8 +472,7 @@ export class Connection {
 
   #end(makeError: () => MemcacheError): void {
     this.#alarm.clear();
-    if (this.#pause !== undefined) clearTimeout(this.#pause);
-    this.#pause = undefined;
+    this.#turn.leave();
     const attempt = this.#attempt;
     this.#attempt = undefined;
     attempt?.giveUp(makeError());
@@ -482,6 +490,6 @@ export class Connection {
         request?.fail(fail(request));
       }
     }
-    this.#failUnsent(fail);
+    this.#unsent.fail(fail);
   }
 }

@@ -95,6 +95,14 @@ export function closedEarlyError(server: string): MemcacheConnectionError {
   );
 }
 
+/** Meta is insisted on, and the server does not know it. */
+export function noMetaError(server: string): MemcacheUnknownCommandError {
+  return new MemcacheUnknownCommandError(
+    'Cannot speak meta: the server does not know it, use protocol "auto" or "classic"',
+    { server },
+  );
+}
+
 /** A request finds no way to the server. */
 export function unreachableError(
   request: Request,

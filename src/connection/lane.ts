@@ -20,6 +20,12 @@ export interface Lane {
   /** Lets go of what is open; what is pending fails. The next request reopens. */
   disconnect(): void;
   /**
+   * Has every connection say goodbye. What is given afterwards goes by others.
+   *
+   * @param say Is called for each; the last command is to be given to it there.
+   */
+  leave(say: (lane: Lane) => void): void;
+  /**
    * Takes no more, lets what is pending come to its end, and closes.
    *
    * @returns Settles once it is closed, and never rejects.

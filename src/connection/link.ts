@@ -8,19 +8,15 @@
  * @module
  */
 
-import {
-  type MemcacheError,
-  MemcacheUnknownCommandError,
-  MemcacheUnknownError,
-} from "../errors.ts";
+import { type MemcacheError, MemcacheUnknownError } from "../errors.ts";
 import type { Conn, ConnEvents } from "../conn/conn.ts";
 import { Decoder } from "../wire/decoder.ts";
 import { Output } from "../wire/output.ts";
-import { INVALID, isError, LINE, MORE, NUMBER } from "../wire/reply.ts";
-import { lineText, replyError } from "../wire/reply_error.ts";
+import { INVALID, isError, MORE } from "../wire/reply.ts";
+import { lineName, lineText, replyError } from "../wire/reply_error.ts";
 import { now } from "./alarm.ts";
 import { Deque } from "./deque.ts";
-import { asMemcacheError } from "./failures.ts";
+import { asMemcacheError, noMetaError } from "./failures.ts";
 import {
   AuthRequest,
   FenceRequest,
@@ -33,6 +29,8 @@ import {
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
+  encoded,
+  plainText,
   type ReadText,
   type Request,
 } from "./request.ts";
@@ -52,10 +50,6 @@ export const LINE_KEYS = 100;
 
 /** Numbers given as opaque values stay below this. */
 const OPAQUE_LIMIT = 1_000_000;
-
-const decodeText = new TextDecoder("utf-8", { ignoreBOM: true });
-const plainText: ReadText = (bytes, start, end) =>
-  decodeText.decode(bytes.subarray(start, end));
 
 /** Whom a link tells what happens to it. */
 export interface LinkOwner {
@@ -87,6 +81,10 @@ export class Link implements ConnEvents {
   takenBytes = 0;
   /** When bytes last arrived. */
   heardAt: number;
+  /** When commands were last written. */
+  wroteAt = 0;
+  /** How many replies have been asked for since the link is open. */
+  asked = 0;
   /** When the first of the requests now in flight was sent. */
   owedAt = 0;
   /** Whether anything has arrived since then. */
@@ -97,6 +95,8 @@ export class Link implements ConnEvents {
   lastBatch = 0;
   /** Whether the server is about to end the connection on our request. */
   closing = false;
+  /** Whether it asks the server what it speaks, which some do not bear. */
+  readonly probes: boolean;
 
   readonly #conn: Conn;
   readonly #owner: LinkOwner;
@@ -111,6 +111,8 @@ export class Link implements ConnEvents {
   #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
   #unfenced = 0;
   #unfencedName = "";
+  /** Bytes of the values of stores in flight. */
+  #storing = 0;
 
   /** Takes over an open connection and starts it. */
   constructor(conn: Conn, options: LinkOptions, owner: LinkOwner) {
@@ -128,6 +130,7 @@ export class Link implements ConnEvents {
       : (bytes, start, end) => conn.text!(bytes, start, end);
     this.#speaks = options.speaks;
     this.#greeted = options.speaks === "classic";
+    this.probes = options.speaks === "unknown";
     this.#authenticated = options.auth === undefined;
     this.heardAt = now();
     conn.start(this);
@@ -136,6 +139,21 @@ export class Link implements ConnEvents {
   /** Whether no reply is owed, and every byte has been taken. */
   get quiet(): boolean {
     return this.inflight.length === 0 && !this.#writer.busy;
+  }
+
+  /** How many replies have been read to their end. */
+  get answered(): number {
+    return this.asked - this.inflight.length;
+  }
+
+  /** Bytes of values not known to be stored, and of what the transport keeps. */
+  get outgoing(): number {
+    return this.#storing + this.#writer.kept;
+  }
+
+  /** Bytes that are missing of a value that is being read. */
+  get incoming(): number {
+    return this.#decoder.missing;
   }
 
   /** Whether requests can be written now. */
@@ -158,7 +176,7 @@ export class Link implements ConnEvents {
     const out = new Output(new Uint8Array(64));
     request.encode(out);
     request.sent = true;
-    this.inflight.push(request);
+    this.#ask(request);
     this.#writer.send(out);
   }
 
@@ -189,9 +207,10 @@ export class Link implements ConnEvents {
         !this.#waits(unsent) && out.length < this.#options.batchBytes &&
         out.large === undefined && !this.closing
       ) {
+        const { takenBytes } = this;
         const request = this.#take(unsent, bulk);
         if (request === undefined) continue;
-        this.#encode(request, out, silent);
+        this.#encode(request, out, silent, this.takenBytes - takenBytes);
       }
       written += out.length + (out.large?.length ?? 0);
       this.#writer.send(out);
@@ -199,7 +218,10 @@ export class Link implements ConnEvents {
       if (written > TURN_BYTES) break;
     }
     const taken = waiting - unsent.length;
-    if (taken > 0) this.lastBatch = taken;
+    if (taken > 0) {
+      this.lastBatch = taken;
+      this.wroteAt = at;
+    }
     return this.writable && !this.#waits(unsent);
   }
 
@@ -242,7 +264,12 @@ export class Link implements ConnEvents {
     return request;
   }
 
-  #encode(request: Request, out: Output, silent: Request[]): void {
+  #encode(
+    request: Request,
+    out: Output,
+    silent: Request[],
+    weight: number,
+  ): void {
     if (!this.#greeted) {
       this.#greeted = true;
       this.#probe(out);
@@ -257,20 +284,25 @@ export class Link implements ConnEvents {
     }
     if (this.#unfenced > 0) {
       if (meta) {
-        const fence = new FenceRequest(
-          this.#unfencedName,
-          (error) => this.#owner.report(error),
-        );
+        const { report } = this.#owner;
+        const fence = new FenceRequest(this.#unfencedName, report);
         fence.server = this.#options.server;
         fence.sent = true;
         fence.encode(out);
-        this.inflight.push(fence);
+        this.#ask(fence);
       } else request.unfencedBefore = this.#unfenced;
       this.#unfenced = 0;
     }
     this.#opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
     if (!encoded(request, out, meta, this.#opaque)) return;
     if (request.endsConnection) this.closing = true;
+    this.#storing += weight;
+    this.#ask(request);
+  }
+
+  /** A reply is owed to the request from now on. */
+  #ask(request: Request): void {
+    this.asked++;
     this.inflight.push(request);
   }
 
@@ -279,21 +311,15 @@ export class Link implements ConnEvents {
     const { server, insistsOnMeta } = this.#options;
     probe.server = server;
     probe.callback((meta) => {
-      if (meta !== true && insistsOnMeta) {
-        this.drop(
-          new MemcacheUnknownCommandError(
-            'Cannot speak meta: the server does not know it, use protocol "auto" or "classic"',
-            { server },
-          ),
-        );
-        return;
+      if (meta !== true && insistsOnMeta) this.drop(noMetaError(server));
+      else {
+        this.refusedProbe = meta !== true;
+        this.#speaks = meta === true ? "meta" : "classic";
       }
-      this.refusedProbe = meta !== true;
-      this.#speaks = meta === true ? "meta" : "classic";
     }, (error) => this.drop(asMemcacheError(error)));
     probe.sent = true;
     probe.encode(out);
-    this.inflight.push(probe);
+    this.#ask(probe);
   }
 
   /** Notes that replies are owed from now on. */
@@ -355,6 +381,7 @@ export class Link implements ConnEvents {
       if (step === CONTINUES) continue;
       if (step === COMPLETE) {
         this.inflight.shift();
+        if (this.#storing > 0) this.#storing -= head.weight;
         // It was refused, or is not yet done: others need not wait for that.
         if (head.endsConnection) this.closing = false;
         const probed = head instanceof ProbeRequest;
@@ -465,35 +492,5 @@ export class Link implements ConnEvents {
     const head = this.inflight.peek();
     return head !== undefined && head.settled && head.deadline > 0 &&
       at - head.deadline > 2 * limit;
-  }
-}
-
-/** Names a line by its first word, unless that may be part of a value. */
-function lineName(reply: Decoder, kind: number): string {
-  if (kind === LINE || kind === NUMBER) return "a line that is no reply to it";
-  const line = lineText(reply.line, reply.lineStart, reply.lineEnd);
-  return `a line that begins with "${line.split(" ")[0]}"`;
-}
-
-/**
- * Writes a command, or fails it and leaves no trace of it: what is not written
- * as a whole must not be waited for.
- */
-function encoded(
-  request: Request,
-  out: Output,
-  meta: boolean,
-  opaque: number,
-): boolean {
-  const start = out.length;
-  try {
-    request.encode(out, meta, opaque);
-    request.sent = true;
-    return true;
-  } catch (error) {
-    out.length = start;
-    out.large = undefined;
-    request.fail(error);
-    return false;
   }
 }

@@ -7,6 +7,7 @@
 import type { Dial, KeepAliveOptions, ServerAddress } from "../conn/conn.ts";
 import type { MemcacheError } from "../errors.ts";
 import type { TlsOptions } from "../types.ts";
+import type { Approach } from "./approach.ts";
 import type { Credentials } from "./handshake.ts";
 import type { Request } from "./request.ts";
 import type { Watch } from "./watch.ts";
@@ -41,6 +42,16 @@ export interface ConnectionOptions {
   readonly join: (requests: Request[]) => Request;
   /** Is told what happens, if anybody wants to know. */
   readonly watch?: Watch;
+}
+
+/** What a connection of a pool has to do with the others. */
+export interface PoolPlace {
+  /** How they come to the server. */
+  readonly approach: Approach;
+  /** Sends a request by another connection, if one is open; tells whether. */
+  readonly takes: (request: Request) => boolean;
+  /** Is told that nothing is open any more, nor waits. */
+  readonly rested: () => void;
 }
 
 /** Bytes of commands in one write. */

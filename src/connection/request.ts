@@ -37,6 +37,12 @@ export type ReadText = (
   end: number,
 ) => string;
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Reads UTF-8 where the transport has no faster way. */
+export const plainText: ReadText = (bytes, start, end) =>
+  decoder.decode(bytes.subarray(start, end));
+
 /** Where a request's failures are shown, besides to its caller. */
 export type Observe = (error: MemcacheError) => void;
 
@@ -306,5 +312,28 @@ export abstract class Request {
       replays: 0,
       unfencedBefore: 0,
     };
+  }
+}
+
+/**
+ * Writes a command, or fails it and leaves no trace of it: what is not written
+ * as a whole must not be waited for.
+ */
+export function encoded(
+  request: Request,
+  out: Output,
+  meta: boolean,
+  opaque: number,
+): boolean {
+  const start = out.length;
+  try {
+    request.encode(out, meta, opaque);
+    request.sent = true;
+    return true;
+  } catch (error) {
+    out.length = start;
+    out.large = undefined;
+    request.fail(error);
+    return false;
   }
 }

@@ -28,6 +28,8 @@ export class Writer {
   busy = false;
   /** When the transport kept what it could not send at once. */
   keptAt = 0;
+  /** Bytes that it keeps, or that wait behind those. */
+  kept = 0;
 
   readonly #conn: Conn;
   readonly #server: string;
@@ -84,6 +86,10 @@ export class Writer {
       try {
         if (!this.#conn.write(segment.bytes)) {
           this.keptAt = now();
+          this.kept = this.#segments.reduce(
+            (sum, { length }) => sum + length,
+            0,
+          );
           return;
         }
       } catch (error) {
@@ -93,6 +99,7 @@ export class Writer {
       this.#segments.shift();
     }
     this.busy = false;
+    this.kept = 0;
     if (this.#memory !== undefined) returnMemory(this.#memory);
     this.#memory = undefined;
   }

@@ -97,6 +97,11 @@ export class Decoder extends Header {
       (this.#raw !== undefined && this.#raw.length > 0);
   }
 
+  /** Bytes that are missing of the value that is being read. */
+  get missing(): number {
+    return this.#block === undefined ? 0 : this.#block.length - this.#filled;
+  }
+
   /** Memory for the rest of a large value, if one is being read. */
   target(): Uint8Array | undefined {
     const block = this.#block;

@@ -14,7 +14,8 @@ import {
   MemcacheServerError,
   MemcacheUnknownCommandError,
 } from "../errors.ts";
-import { CLIENT_ERROR, ERROR } from "./reply.ts";
+import type { Header } from "./header.ts";
+import { CLIENT_ERROR, ERROR, LINE, NUMBER } from "./reply.ts";
 
 /** Longest part of a server's own words in a message. */
 const MAX_TEXT = 200;
@@ -96,4 +97,11 @@ export function replyError(
     `Cannot run command: the server answered "${text}"`,
     refused ? { ...about, code: "ERR_VALUE_REFUSED" } : about,
   );
+}
+
+/** Names a line by its first word, unless that may be part of a value. */
+export function lineName(reply: Header, kind: number): string {
+  if (kind === LINE || kind === NUMBER) return "a line that is no reply to it";
+  const line = lineText(reply.line, reply.lineStart, reply.lineEnd);
+  return `a line that begins with "${line.split(" ")[0]}"`;
 }

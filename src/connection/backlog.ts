@@ -1,0 +1,142 @@
+/**
+ * The requests of a connection that wait to be sent.
+ *
+ * @module
+ */
+
+import { Deque } from "./deque.ts";
+import { overloadError } from "./failures.ts";
+import type { Request } from "./request.ts";
+
+/** Bytes of values that may wait on one connection before more are refused. */
+export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
+
+/** A queue that knows the bytes of the values in it. */
+export class Backlog {
+  /** The requests, the next one first. */
+  readonly queue: Deque<Request> = new Deque();
+  /** Bytes of their values. */
+  bytes = 0;
+  /** How many of the last ones have come since deadlines were set. */
+  #fresh = 0;
+
+  /** How many wait. */
+  get length(): number {
+    return this.queue.length;
+  }
+
+  /**
+   * Refuses a request where the limits are reached.
+   *
+   * @param pending How many wait or are in flight.
+   * @param maxPending How many may.
+   * @returns Whether it was refused.
+   */
+  refuses(request: Request, pending: number, maxPending: number): boolean {
+    if (pending >= maxPending) {
+      request.fail(
+        overloadError(
+          request,
+          `${pending} commands wait already, at most ${maxPending} may (maxPending)`,
+        ),
+      );
+      return true;
+    }
+    const { weight } = request;
+    if (
+      weight === 0 || this.bytes === 0 ||
+      this.bytes + weight <= MAX_UNSENT_BYTES
+    ) return false;
+    request.fail(
+      overloadError(
+        request,
+        `${this.bytes} bytes of values wait already, at most ${MAX_UNSENT_BYTES} may`,
+      ),
+    );
+    return true;
+  }
+
+  /** Puts a new request to the end of the line. */
+  add(request: Request): void {
+    this.queue.push(request);
+    this.#fresh++;
+    this.bytes += request.weight;
+  }
+
+  /**
+   * Sets the deadlines of the requests that came since the last time.
+   *
+   * @returns The earliest of them, `Infinity` for none.
+   */
+  stamp(at: number): number {
+    const { queue } = this;
+    const count = queue.length;
+    let earliest = Infinity;
+    for (let i = Math.max(0, count - this.#fresh); i < count; i++) {
+      const request = queue.at(i);
+      if (request.deadline === 0 && request.timeout > 0) {
+        request.deadline = Math.ceil(at + request.timeout);
+      }
+      if (request.deadline > 0 && request.deadline < earliest) {
+        earliest = request.deadline;
+      }
+    }
+    this.#fresh = 0;
+    return earliest;
+  }
+
+  /**
+   * Takes over what was in flight on a link that is gone: some are put back to
+   * the front of the line, in their order, once each, the others are told.
+   */
+  takeBack(
+    inflight: Deque<Request>,
+    repeats: (request: Request) => boolean,
+    tell: (request: Request) => void,
+  ): void {
+    const again: Request[] = [];
+    while (inflight.length > 0) {
+      const request = inflight.shift();
+      if (request === undefined || request.settled) continue;
+      if (request.replays === 0 && repeats(request)) again.push(request);
+      else tell(request);
+    }
+    for (let i = again.length - 1; i >= 0; i--) {
+      again[i].replay();
+      this.queue.unshift(again[i]);
+      this.bytes += again[i].weight;
+    }
+  }
+
+  /** Forgets those at the front whose callers have been told. */
+  skipSettled(): void {
+    while (this.queue.peek()?.settled) this.#shift();
+  }
+
+  /** Fails all. */
+  fail(makeError: (request: Request) => unknown): void {
+    // Callbacks may queue more: those are not part of this failure.
+    for (let count = this.length; count > 0; count--) {
+      const request = this.#shift();
+      if (request !== undefined && !request.settled) {
+        request.fail(makeError(request));
+      }
+    }
+  }
+
+  /** Hands over those that `takes` takes; the others stay as they are. */
+  handOver(takes: (request: Request) => boolean): void {
+    for (let count = this.length; count > 0; count--) {
+      const request = this.#shift();
+      if (request === undefined || request.settled || takes(request)) continue;
+      this.queue.push(request);
+      this.bytes += request.weight;
+    }
+  }
+
+  #shift(): Request | undefined {
+    const request = this.queue.shift();
+    if (request !== undefined) this.bytes -= request.weight;
+    return request;
+  }
+}
