@@ -74,9 +74,11 @@ export class Attempts {
   ): Promise<unknown> {
     const signal = signalOf(call.options);
     let error = failure;
+    let sent = false;
     for (let made = 1;; made++) {
       if (signal?.aborted) throw signal.reason;
-      const told = call.failed === undefined ? error : call.failed(error);
+      const last = call.failed === undefined ? error : call.failed(error);
+      const told = sent ? sentBefore(last) : last;
       const over = made >= this.#policy.attempts || age !== this.#age;
       if (over || !this.#mayRepeat(call, error)) throw told;
       const delay = this.#delay(made, error);
@@ -98,6 +100,7 @@ export class Attempts {
       try {
         return await attempt(call, options);
       } catch (next) {
+        sent ||= !isUnsent(error);
         error = next;
       }
     }
@@ -147,6 +150,15 @@ export class Attempts {
 function isUnsent(error: unknown): boolean {
   return error instanceof MemcacheError && error.sent === false &&
     (error.results === undefined || error.results.size === 0);
+}
+
+/**
+ * Makes an error speak for the attempts before it too: what one of them has
+ * sent may be carried out, whatever became of the last one.
+ */
+function sentBefore(error: unknown): unknown {
+  if (error instanceof MemcacheError && error.sent === false) error.sent = true;
+  return error;
 }
 
 /** One attempt, which rejects where a client throws. */

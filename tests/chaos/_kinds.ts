@@ -3,7 +3,12 @@
  *
  * @module
  */
-import { Client, type ClientOptions, type KeyCommands } from "@x/memcache";
+import {
+  Client,
+  type ClientOptions,
+  type KeyCommands,
+  RetryingClient,
+} from "@x/memcache";
 
 /** One kind of client. */
 export interface Kind {
@@ -27,5 +32,10 @@ export const KINDS: Readonly<Record<string, Kind>> = {
   client: {
     servers: 1,
     make: ([server], options) => new Client(server, options),
+  },
+  retrying: {
+    servers: 1,
+    make: ([server], options) =>
+      new RetryingClient(new Client(server, options), { retryDelay: 20 }),
   },
 };

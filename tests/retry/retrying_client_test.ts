@@ -303,6 +303,19 @@ test("RetryingClient repeats nothing that some servers have carried out", async 
   }
 });
 
+test("RetryingClient tells that a command was sent, whichever attempt did it", async () => {
+  const told = async (options: RetryOptions, ...errors: MemcacheError[]) => {
+    const { retrying, calls } = over({ retryDelay: 0, ...options }, ...errors);
+    const error = await rejects(() => retrying.set("a", 1), MemcacheError);
+    assertEquals(calls.length, errors.length);
+    return error.sent;
+  };
+  assertEquals(await told({ attempts: 3 }, lost(), unsent(), unsent()), true);
+  assertEquals(await told({ attempts: 3 }, unsent(), lost(), unsent()), true);
+  assertEquals(await told({ attempts: 2 }, unsent(), unsent()), false);
+  assertEquals(await told({ attempts: 2 }, unsent(), lost()), true);
+});
+
 test("RetryingClient hands over what is no command as it is", async () => {
   for (const name of ["quit", "disconnect", "close"] as const) {
     const { retrying, calls } = over({ retryUnsafe: true }, unsent());
