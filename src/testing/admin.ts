@@ -6,6 +6,7 @@
  */
 
 import { readNoreply, type Words } from "./classic.ts";
+import { clusterText } from "./cluster.ts";
 import { BAD_FORMAT, type CommandContext } from "./context.ts";
 import { readInt32, readUint32 } from "./numbers.ts";
 import { CHUNK_SIZES, slabClass } from "./slabs.ts";
@@ -199,6 +200,18 @@ export function lruCrawler(context: CommandContext, words: Words): void {
     default:
       return context.reply("ERROR");
   }
+}
+
+/** `config get cluster`: known to servers of a cluster only. */
+export function config(context: CommandContext, words: Words): void {
+  const cluster = context.server.cluster();
+  if (cluster === undefined || words.join(" ") !== "config get cluster") {
+    return context.fail("ERROR");
+  }
+  const text = clusterText(cluster);
+  context.out.text(
+    `CONFIG cluster 0 ${text.length}\r\n${text}\r\nEND\r\n`,
+  );
 }
 
 /** `watch`: accepts, and then says nothing more. */

@@ -6,6 +6,7 @@
 
 import {
   cacheMemlimit,
+  config,
   flushAll,
   lru,
   lruCrawler,
@@ -78,6 +79,7 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
   ["lru", entry(lru)],
   ["lru_crawler", entry(lruCrawler)],
   ["watch", entry(watch)],
+  ["config", entry(config)],
   [
     "refresh_certs",
     entry((context) => context.fail("Error TLS not enabled")),

@@ -6,6 +6,7 @@
  */
 
 import type { Clock } from "./clock.ts";
+import type { Cluster } from "./cluster.ts";
 import type { Counters } from "./counters.ts";
 import type { Output } from "./latin1.ts";
 import type { Store } from "./store.ts";
@@ -80,6 +81,8 @@ export interface ServerState {
   readonly settings: Settings;
   /** The address it listens at, as `stats conns` has it. */
   listenAddress(): string;
+  /** The cluster that it is part of, if it is. */
+  cluster(): Cluster | undefined;
   /** The second it was started at. */
   readonly startedAt: number;
   /** The open connections. */

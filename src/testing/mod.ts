@@ -14,6 +14,7 @@
  * @module
  */
 
+export type { ClusterMember } from "./cluster.ts";
 export type {
   ConnectionFault,
   Fault,

@@ -5,6 +5,7 @@
  */
 
 import { MemcacheIllegalInputError } from "../errors.ts";
+import type { ClusterMember } from "./cluster.ts";
 import type { Settings } from "./context.ts";
 
 /** How the server's side of TLS is set up. */
@@ -101,6 +102,11 @@ export interface MemcachedServerOptions {
    * @default {false}
    */
   allowShutdown?: boolean;
+  /**
+   * The cluster that `config get cluster` tells, as managed memcached does it.
+   * If absent, the command is unknown.
+   */
+  cluster?: readonly ClusterMember[];
   /** Serves TLS over TCP. */
   tls?: ServerTlsOptions;
   /**
@@ -126,10 +132,13 @@ export interface MemcachedServerOptions {
   maxRequests?: number;
 }
 
+/** Options without a default. */
+type Absent = "path" | "auth" | "tls" | "cluster";
+
 /** Options as they were given, checked, with the defaults filled in. */
 export type CheckedOptions =
-  & Required<Omit<MemcachedServerOptions, "path" | "auth" | "tls">>
-  & Readonly<Pick<MemcachedServerOptions, "path" | "auth" | "tls">>;
+  & Required<Omit<MemcachedServerOptions, Absent>>
+  & Readonly<Pick<MemcachedServerOptions, Absent>>;
 
 /** Checks options and fills in the defaults. */
 export function checkOptions(options: MemcachedServerOptions): CheckedOptions {

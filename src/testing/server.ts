@@ -7,6 +7,7 @@
 import type { Socket } from "node:net";
 import { MemcacheError } from "../errors.ts";
 import { Clock } from "./clock.ts";
+import { checkMembers, type Cluster, type ClusterMember } from "./cluster.ts";
 import { type ConnectionOwner, ServerConnection } from "./connection.ts";
 import type { ServerState } from "./context.ts";
 import { Counters } from "./counters.ts";
@@ -62,6 +63,8 @@ export class MemcachedServer implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<ServerConnection>();
   #state: ServerState;
+  #cluster: Cluster | undefined = undefined;
+  #clusterVersion = 0;
   #listener: Listener | undefined;
   #port = 0;
   #lastId = 0;
@@ -77,6 +80,7 @@ export class MemcachedServer implements AsyncDisposable {
       for (const connection of this.#connections) connection.heal(fault);
     });
     this.#state = this.#newState();
+    this.cluster = this.#options.cluster;
   }
 
   /**
@@ -146,6 +150,21 @@ export class MemcachedServer implements AsyncDisposable {
    */
   advance(seconds: number): void {
     this.#clock.advance(seconds);
+  }
+
+  /**
+   * The members of the cluster that `config get cluster` tells; `undefined` for
+   * a server that does not know the command. Every change counts the version up.
+   */
+  get cluster(): readonly ClusterMember[] | undefined {
+    return this.#cluster?.members;
+  }
+
+  set cluster(members: readonly ClusterMember[] | undefined) {
+    this.#cluster = members && {
+      members: checkMembers(members),
+      version: ++this.#clusterVersion,
+    };
   }
 
   /** Forgets the requests it has seen. */
@@ -327,6 +346,7 @@ export class MemcachedServer implements AsyncDisposable {
       clock: this.#clock,
       store: new Store(this.#clock, counters, settings),
       startedAt: this.#clock.seconds,
+      cluster: () => this.#cluster,
       listenAddress: () =>
         this.path === ""
           ? `tcp:${this.#options.hostname}:${this.#port}`

@@ -38,6 +38,7 @@ export class LoneSession {
       store: new Store(clock, counters, settings),
       startedAt: clock.seconds,
       listenAddress: () => "tcp:127.0.0.1:11211",
+      cluster: () => undefined,
       connections: () => [],
       shutdown: () => {},
     };
