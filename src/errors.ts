@@ -443,7 +443,6 @@ export function combined(errors: readonly MemcacheError[]): MemcacheError {
 export function survives(error: unknown, carriesValue: boolean): boolean {
   if (!(error instanceof MemcacheError)) return false;
   if (error instanceof MemcacheUnexpectedCloseError) return false;
-  if (error instanceof MemcacheNonNumericError) return true;
   if (error instanceof MemcacheSerdeError) return true;
   if (error instanceof MemcacheClientError) return !carriesValue;
   if (error instanceof MemcacheServerError) {

@@ -415,7 +415,7 @@ export class Link implements ConnEvents {
     const server = this.#options.server;
     if (this.#unfenced > 0) {
       const kind = decoder.next();
-      if (kind === MORE) return false;
+      if (kind === MORE && !decoder.midData) return false;
       if (isError(kind)) {
         this.#owner.report(
           noreplyError(decoder, kind, this.#unfencedName, server),

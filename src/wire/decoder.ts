@@ -186,8 +186,15 @@ export class Decoder extends Header {
     return this.#line(chunk, at, end + 1, end + 1);
   }
 
+  /** Whether a data block has begun and not ended. */
+  get midData(): boolean {
+    return this.#block !== undefined;
+  }
+
   /** Reads the reply of a raw command, up to its end token. */
   nextRaw(token: Uint8Array): number {
+    // What had begun before the command came to the head is none of it.
+    if (this.#keptLength > 0 || this.#block !== undefined) return this.next();
     const raw = this.#raw ??= new RawReply(token, this.#maxValueSize);
     const end = raw.feed(this.#chunk, this.#at);
     if (end === GOES_ON) {

@@ -6,13 +6,14 @@
 
 import {
   COMPLETE,
+  COMPLETE_DROP,
   CONTINUES,
   FOREIGN,
   Request,
 } from "../../connection/request.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { encodeText, type Output } from "../../wire/output.ts";
-import { END, LINE, OK, RAW, RESET, STAT } from "../../wire/reply.ts";
+import { END, isError, LINE, OK, RAW, RESET, STAT } from "../../wire/reply.ts";
 import { LineCommand } from "./word.ts";
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -45,9 +46,9 @@ export class StatsRequest extends LineCommand {
   override read(reply: Decoder, kind: number): number {
     if (kind === STAT || kind === LINE) {
       const { line, lineStart, lineEnd } = reply;
-      if (this.settled) return CONTINUES;
       this.#size += lineEnd - lineStart;
       if (this.#size > MAX_STATS) return FOREIGN;
+      if (this.settled) return CONTINUES;
       const text = utf8.decode(line.subarray(lineStart, lineEnd));
       const [word, name, value] = splitTwice(text);
       // `stats cachedump` lists ITEM lines, `stats detail dump` PREFIX lines.
@@ -61,7 +62,12 @@ export class StatsRequest extends LineCommand {
       this.#pairs.push([name, value]);
       return CONTINUES;
     }
-    return super.read(reply, kind);
+    const step = super.read(reply, kind);
+    // Behind the first line an error ends nothing: an END may be on its way,
+    // and the next command would take it for its own.
+    return isError(kind) && this.#size > 0 && step === COMPLETE
+      ? COMPLETE_DROP
+      : step;
   }
 
   protected override accept(_reply: Decoder, kind: number): boolean {

@@ -1,0 +1,160 @@
+/**
+ * Reads what a client has sent, byte by byte as protocol.txt has it: a parser
+ * that shares nothing with the client's encoder. Anything that is not exactly
+ * one well-formed command after another is a fault.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+
+/** One command, as a server reads it. */
+export interface Command {
+  /** The first word. */
+  readonly name: string;
+  /** Its keys, one character for each byte. */
+  readonly keys: readonly string[];
+  /** The words behind the name. */
+  readonly args: readonly string[];
+  /** The whole line, without CRLF. */
+  readonly line: string;
+  /** The data block, where there is one. */
+  readonly data: string | undefined;
+  /** Whether no reply is asked for. */
+  readonly noreply: boolean;
+}
+
+/** A command line that no client should send. */
+export class Malformed extends Error {}
+
+const KEY = "[^\\x00-\\x20\\x7f]{1,250}";
+const UINT32 = "(?:0|[1-9]\\d{0,9})";
+const UINT64 = "(?:0|[1-9]\\d{0,19})";
+const EXPTIME = `(?:-1|${UINT32})`;
+const META_FLAG = "[A-Za-z][!-~]{0,63}";
+const QUIET = "(?: noreply)?";
+
+/** Every command that a client may send, by its name. */
+const GRAMMAR: Readonly<Record<string, RegExp>> = Object.fromEntries(
+  Object.entries({
+    "get gets": `(?: ${KEY})+`,
+    "gat gats": ` ${EXPTIME}(?: ${KEY})+`,
+    "set add replace append prepend":
+      ` ${KEY} ${UINT32} ${EXPTIME} ${UINT32}${QUIET}`,
+    "cas": ` ${KEY} ${UINT32} ${EXPTIME} ${UINT32} ${UINT64}${QUIET}`,
+    "delete": ` ${KEY}${QUIET}`,
+    "touch": ` ${KEY} ${EXPTIME}${QUIET}`,
+    "incr decr": ` ${KEY} ${UINT64}${QUIET}`,
+    "mn": "",
+    "mg md ma": ` ${KEY}(?: ${META_FLAG})*`,
+    "ms": ` ${KEY} ${UINT32}(?: ${META_FLAG})*`,
+    "me": ` ${KEY}(?: b)?`,
+    "flush_all": `(?: ${UINT32})?${QUIET}`,
+    "verbosity cache_memlimit": ` ${UINT32}`,
+    "version quit": "",
+    "shutdown": "(?: graceful)?",
+    "stats": "(?: [!-~]+)*",
+  }).flatMap(([names, rest]) =>
+    names.split(" ").map((name) => [name, new RegExp(`^${name}${rest}$`)])
+  ),
+);
+
+/** Where the keys are among the words behind a name: from, to. */
+function keysOf(name: string, args: readonly string[]): readonly string[] {
+  if (name === "get" || name === "gets") return args;
+  if (name === "gat" || name === "gats") return args.slice(1);
+  return ADMIN.has(name) ? [] : args.slice(0, 1);
+}
+
+const ADMIN: ReadonlySet<string> = new Set([
+  ...["mn", "flush_all", "verbosity", "cache_memlimit", "version", "quit"],
+  ...["shutdown", "stats"],
+]);
+
+const STORES: ReadonlySet<string> = new Set([
+  ...["set", "add", "replace", "append", "prepend", "cas"],
+]);
+
+/** Most bytes of a line, but for `get` and `gets` (protocol.txt). */
+const MAX_LINE = 2048;
+
+/** Takes bytes as they come, one character for each, and gives commands. */
+export class CommandReader {
+  #rest = "";
+
+  /** Bytes that are no whole command yet. */
+  get rest(): string {
+    return this.#rest;
+  }
+
+  /**
+   * Takes more bytes.
+   *
+   * @returns The commands that are complete with them.
+   * @throws {Malformed} If they are no commands.
+   */
+  feed(text: string): Command[] {
+    const all = this.#rest + text;
+    const commands: Command[] = [];
+    let at = 0;
+    for (;;) {
+      const end = all.indexOf("\r\n", at);
+      if (end < 0) break;
+      const line = all.slice(at, end);
+      const command = readLine(line);
+      let next = end + 2;
+      let data: string | undefined;
+      const size = sizeOf(command);
+      if (size !== undefined) {
+        if (all.length < next + size + 2) break;
+        data = all.slice(next, next + size);
+        next += size + 2;
+        if (all.slice(next - 2, next) !== "\r\n") {
+          throw new Malformed(`No CRLF behind the data of ${show(line)}`);
+        }
+      }
+      commands.push({ ...command, data });
+      at = next;
+    }
+    this.#rest = all.slice(at);
+    return commands;
+  }
+}
+
+function readLine(line: string): Omit<Command, "data"> {
+  const blank = line.indexOf(" ");
+  const name = blank < 0 ? line : line.slice(0, blank);
+  const grammar = Object.hasOwn(GRAMMAR, name) ? GRAMMAR[name] : undefined;
+  if (grammar === undefined || !grammar.test(line)) {
+    throw new Malformed(`Not well-formed: ${show(line)}`);
+  }
+  if (line.length + 2 > MAX_LINE && name !== "get" && name !== "gets") {
+    throw new Malformed(`Line of ${line.length + 2} bytes: ${show(line)}`);
+  }
+  const args = blank < 0 ? [] : line.slice(blank + 1).split(" ");
+  const keys = keysOf(name, args);
+  // A key may be called "noreply".
+  const others = args.slice(name.startsWith("g") ? args.length : keys.length);
+  const noreply = others.at(-1) === "noreply";
+  return { name, keys, args, line, noreply };
+}
+
+function sizeOf({ name, args }: Omit<Command, "data">): number | undefined {
+  if (STORES.has(name)) return Number(args[3]);
+  return name === "ms" ? Number(args[1]) : undefined;
+}
+
+function show(line: string): string {
+  return JSON.stringify(line.length > 120 ? `${line.slice(0, 120)}…` : line);
+}
+
+/** Text of bytes, one character for each. */
+export function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
+}
+
+/** Bytes of a text, one for each character, in memory of their own. */
+export function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  Buffer.from(bytes.buffer).write(text, "latin1");
+  return bytes;
+}
