@@ -58,6 +58,12 @@ export {
   type RendezvousHashOptions,
 } from "./src/ring/rendezvous.ts";
 export { KetamaHash, type KetamaHashOptions } from "./src/ring/ketama.ts";
+export { ModuloHash, type ModuloHashOptions } from "./src/ring/modulo.ts";
+export {
+  type Selector,
+  SelectorHash,
+  type SelectorHashOptions,
+} from "./src/ring/selector.ts";
 export { crc32 } from "./src/hash/crc32.ts";
 export { md5Word } from "./src/hash/md5.ts";
 export { murmur3 } from "./src/hash/murmur3.ts";

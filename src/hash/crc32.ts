@@ -37,6 +37,14 @@ export function crc32(data: string | Uint8Array): number {
   return ~c >>> 0;
 }
 
+/**
+ * The 15 middle bits of the CRC-32, but never 0: the hash of Danga's Perl
+ * client and of those that follow it, python-memcached and memcached2.
+ */
+export function crc32Bits(text: string): number {
+  return ((crc32(text) >>> 16) & 0x7fff) || 1;
+}
+
 function ofBytes(bytes: Uint8Array): number {
   let c = -1;
   for (let i = 0; i < bytes.length; i++) {
