@@ -1,0 +1,85 @@
+/**
+ * The figures of an outage, held to their bars. They are printed by
+ * `deno task figures outage`.
+ */
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertGreaterOrEqual,
+  assertLess,
+  assertLessOrEqual,
+} from "@std/assert";
+import { Client } from "@x/memcache";
+import { needsMemcached } from "../_memcached.ts";
+import { test } from "../_runtime.ts";
+import {
+  attempts,
+  fleet,
+  quantile,
+  restarts,
+  silence,
+  threeClients,
+  timeouts,
+} from "./_outage.ts";
+
+const options = { ...needsMemcached, timeout: 30_000 };
+
+test(
+  "Client tells timeouts of a frozen server within 50 ms, and none early",
+  async () => {
+    const { late, early, calls } = await timeouts(2);
+    assertEquals(calls, 40);
+    assertLessOrEqual(late, 50);
+    // Deno's clock and Node's timers may differ by part of a millisecond.
+    assertLess(early, 1);
+  },
+  options,
+);
+
+test(
+  "Client finds a restarted memcached within 250 ms, and loses no call to an idle connection",
+  async () => {
+    const { waits, lost, idle } = await restarts([
+      0,
+      60,
+      120,
+      200,
+      300,
+      450,
+      600,
+    ]);
+    assertLess(quantile(waits, 0.5), 250, waits.join(" "));
+    assertEquals([lost, idle], [0, 7]);
+  },
+  options,
+);
+
+test(
+  "Client tries a memcached that is down at most 20 times in 2 s, then once a second",
+  async () => {
+    const { first, perSecond, calls } = await attempts(
+      (server, dial) => new Client(server, { dial }),
+      3,
+    );
+    assertLessOrEqual(first, 20);
+    assertGreater(first, 3);
+    assertLessOrEqual(perSecond, 2);
+    assertGreater(calls, 100);
+  },
+  options,
+);
+
+test("Client does not come back in step with 49 others", async () => {
+  const { spread, last } = await fleet(50, 700);
+  assertGreaterOrEqual(spread, 100);
+  assert(last < 1500, `The last one came after ${last} ms`);
+}, options);
+
+test("Client of one server does not feel the silence of another", async () => {
+  const { p99, before, calls, failed } = await silence(threeClients, 2000);
+  assertEquals(calls, 2000);
+  assertGreater(failed, 0, "Nobody called the silent one");
+  // What it takes at any time is the machine's.
+  assertLessOrEqual(p99, 25 + before);
+}, options);
