@@ -178,6 +178,7 @@ export function decoderCases(text: ReadText): Case[] {
             count,
             bytes: stream.length,
             run,
+            chunks,
           });
         add("value untouched", () => pass(decoder, chunks), true);
         add("(sum of all bytes, to compare machines)", () => sum(chunks));

@@ -29,6 +29,8 @@ export interface Case {
   bytes: number;
   /** Does them. */
   run: () => unknown;
+  /** What it reads, where that is pieces of a stream. */
+  chunks?: readonly Uint8Array[];
 }
 
 /** What a case came to. */
@@ -39,6 +41,8 @@ export interface Result {
   median: number;
   /** The same, of the fastest round. */
   best: number;
+  /** The same, of each round. */
+  rounds: number[];
 }
 
 /**
@@ -70,8 +74,9 @@ export function measure(
     });
   }
   return cases.map((of, i) => {
-    const sorted = samples[i].sort((a, b) => a - b);
-    return { of, median: sorted[sorted.length >> 1], best: sorted[0] };
+    const rounds = samples[i];
+    const sorted = [...rounds].sort((a, b) => a - b);
+    return { of, median: sorted[sorted.length >> 1], best: sorted[0], rounds };
   });
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 import process from "node:process";
+import { measureCodec } from "./codec.ts";
 import { type Contender, openOurs, openPeer, type Ours } from "./contenders.ts";
 import { Floor, type Transport } from "./floor.ts";
 import { measureMemory } from "./memory.ts";
@@ -35,7 +36,7 @@ export interface Task {
   readonly peers: string;
   /** Names of contenders, those that are measured and in this order. */
   readonly contenders: readonly string[];
-  /** Names of scenarios. */
+  /** Names of scenarios: all loads, or all of the codec. */
   readonly scenarios: readonly string[];
   readonly rounds: number;
   /** Milliseconds for a round. */
@@ -71,6 +72,8 @@ export interface Outcome {
 const PATIENCE = 30_000;
 /** Milliseconds of work before anything counts. */
 const WARM = 400;
+/** Rounds of a case of the codec. */
+const CODEC = 15;
 /** Milliseconds of a round that measures time. */
 const MEASURED = 1000;
 
@@ -305,6 +308,13 @@ async function run(task: Task): Promise<Outcome> {
         ...{ scenario: "idle", contender: name, values: [kib], cpu: [] },
       });
     }
+    return { runtime: runtime(), versions, pinned, rows };
+  }
+  const codec = SCENARIOS.filter(({ kind, name }) =>
+    kind === "codec" && task.scenarios.includes(name)
+  ).map(({ name }) => name);
+  if (codec.length > 0) {
+    rows.push(...await measureCodec(codec, contenders, task.peers, CODEC));
     return { runtime: runtime(), versions, pinned, rows };
   }
   const players = contenders.map((name, i) =>

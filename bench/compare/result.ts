@@ -113,8 +113,7 @@ export function table({ runtime, pinned, rows }: RuntimeResult): string {
   const names = new Set(rows.map(({ scenario }) => scenario));
   for (const name of names) {
     const scenario = SCENARIOS.find((known) => known.name === name);
-    const title = scenario?.title ?? "memory of an idle client";
-    const unit = scenario?.unit ?? "KiB";
+    const { title = "", unit = "" } = scenario ?? {};
     const cells = ["", unit, "spread", "CPU us/op", "ours ×", "ours CPU ×"];
     lines.push("", `${name}: ${title}`, line(cells));
     const ours = rowOf(rows, name, "ours");

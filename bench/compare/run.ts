@@ -6,17 +6,19 @@
  * ```sh
  * deno task bench:compare [--on=deno,node26,bun] [--only=get64,set64]
  *   [--contenders=ours,floor] [--rounds=9] [--processes=1] [--time=200]
- *   [--ours=/path/to/another/checkout] [--json=file]
+ *   [--ours=/path/to/another/checkout] [--json=file] [--bars]
+ * deno task bench:compare --from=file [--bars]
  * ```
  *
- * `--ours` measures another checkout's client too, as `before`. With `idle`
- * among the scenarios the memory of 1,000 idle clients is measured as well, in
- * a process of its own for each.
+ * `--ours` measures another checkout's client too, as `before`. The codec and
+ * the memory of idle clients are measured in processes of their own. `--bars`
+ * says which bars are met; `--from` shows a result that `--json` has kept.
  *
  * @module
  */
 import { startMemcached } from "../../tests/_memcached.ts";
 import { execute } from "../../tools/runners.ts";
+import { barTable } from "./bars.ts";
 import { PEERS } from "./contenders.ts";
 import { pinServer } from "./pin.ts";
 import type { Outcome, Row, Task } from "./program.ts";
@@ -30,6 +32,9 @@ const TOOLS = `${ROOT}/.ci/node_modules`;
 /** Milliseconds for one process. */
 const PROCESS_TIMEOUT = 1_200_000;
 
+/** Memory is weighed that often: each process has its own heap. */
+const IDLE_PROCESSES = 3;
+
 /** What the command line says. */
 interface Settings {
   on: string[];
@@ -41,6 +46,8 @@ interface Settings {
   idle: number;
   before: string | undefined;
   json: string | undefined;
+  from: string | undefined;
+  bars: boolean;
 }
 
 function fail(message: string): never {
@@ -51,7 +58,7 @@ function fail(message: string): never {
 function read(args: readonly string[]): Settings {
   const settings: Settings = {
     on: ["deno"],
-    scenarios: [...SCENARIOS.map(({ name }) => name), "idle"],
+    scenarios: SCENARIOS.map(({ name }) => name),
     contenders: ["ours", "floor", ...PEERS],
     rounds: 7,
     processes: 1,
@@ -59,16 +66,22 @@ function read(args: readonly string[]): Settings {
     idle: 1000,
     before: undefined,
     json: undefined,
+    from: undefined,
+    bars: false,
   };
   for (const arg of args) {
     if (arg === "--") continue;
+    if (arg === "--bars") {
+      settings.bars = true;
+      continue;
+    }
     const [, name, value] = /^--(\w+)=(.+)$/.exec(arg) ??
       fail(`Cannot read argument ${arg}`);
     const list = value.split(",");
     if (name === "on" || name === "runtime") settings.on = list;
     else if (name === "only") settings.scenarios = pick(list, settings);
     else if (name === "contenders") settings.contenders = list;
-    else if (name === "json") settings.json = value;
+    else if (name === "json" || name === "from") settings[name] = value;
     else if (name === "ours") settings.before = value;
     else if (
       name === "rounds" || name === "processes" || name === "time" ||
@@ -199,7 +212,14 @@ async function measure(
   versions: Record<string, string>,
 ): Promise<RuntimeResult> {
   const { contenders, rounds, time, processes } = settings;
-  const scenarios = settings.scenarios.filter((name) => name !== "idle");
+  const of = (...kinds: string[]): string[] =>
+    SCENARIOS.filter(({ kind, name }) =>
+      settings.scenarios.includes(name) && kinds.includes(kind)
+    ).map(({ name }) => name);
+  const codec = of("codec");
+  const scenarios = settings.scenarios.filter((name) =>
+    !codec.includes(name) && name !== "idle"
+  );
   const parts: Row[][] = [];
   let runtime = target;
   let pinned = true;
@@ -214,12 +234,19 @@ async function measure(
     const task = { contenders, scenarios, rounds, time, idle: 0 };
     add(await start(target, out, task, settings));
   }
+  if (codec.length > 0) {
+    console.error(`${target}, the codec alone`);
+    const task = { contenders, scenarios: codec, rounds, time, idle: 0 };
+    add(await start(target, out, task, settings));
+  }
   if (settings.scenarios.includes("idle")) {
     for (const name of contenders.filter((name) => name !== "floor")) {
       console.error(`${target}, idle clients of ${name}`);
       const { idle } = settings;
       const task = { contenders: [name], scenarios, rounds, time, idle };
-      add(await start(target, out, task, settings));
+      for (let i = 0; i < IDLE_PROCESSES; i++) {
+        add(await start(target, out, task, settings));
+      }
     }
   }
   return { runtime, pinned, rows: join(parts) };
@@ -233,8 +260,11 @@ async function machine(): Promise<string> {
   return `${cpus} CPUs, ${model.trim()}, ${Deno.build.os} ${Deno.osRelease()}`;
 }
 
-async function run(args: readonly string[]): Promise<void> {
-  const settings = read(args);
+/** Measures all that the settings ask for. */
+async function compare(
+  settings: Settings,
+  command: string,
+): Promise<Result> {
   if (settings.contenders.some((name) => PEERS.includes(name))) await install();
   const out = await Deno.makeTempDir({ prefix: "memcache-compare-" });
   const versions: Record<string, string> = {};
@@ -251,25 +281,38 @@ async function run(args: readonly string[]): Promise<void> {
     for (const target of settings.on) {
       const result = await measure(target, out, settings, versions);
       runtimes.push(result);
-      console.log(table(result));
+      print(result, settings);
     }
   } finally {
     await Deno.remove(out, { recursive: true });
   }
   const { output: server } = await execute("memcached", ["-V"]);
-  const result: Result = {
-    date: new Date().toISOString().slice(0, 10),
-    command: `deno task bench:compare ${args.join(" ")}`.trim(),
-    server: server.trim(),
-    machine: await machine(),
-    versions,
-    processes: settings.processes,
-    rounds: settings.rounds,
-    time: settings.time,
-    runtimes,
+  const { processes, rounds, time } = settings;
+  return {
+    ...{ date: new Date().toISOString().slice(0, 10), command },
+    ...{ server: server.trim(), machine: await machine(), versions },
+    ...{ processes, rounds, time, runtimes },
   };
-  const shown = Object.entries(versions).map((pair) => pair.join(" "));
-  console.log(`\n${[result.server, ...shown].join(", ")}; ${result.machine}`);
+}
+
+function print(result: RuntimeResult, { bars }: Settings): void {
+  console.log(table(result));
+  if (bars) console.log(barTable(result));
+}
+
+async function run(args: readonly string[]): Promise<void> {
+  const settings = read(args);
+  let result: Result;
+  if (settings.from === undefined) {
+    const command = `deno task bench:compare ${args.join(" ")}`.trim();
+    result = await compare(settings, command);
+  } else {
+    result = JSON.parse(await Deno.readTextFile(settings.from));
+    for (const one of result.runtimes) print(one, settings);
+  }
+  const { date, server, versions, machine } = result;
+  const peers = Object.entries(versions).map((pair) => pair.join(" "));
+  console.log(`\n${[date, server, ...peers].join(", ")}; ${machine}`);
   if (settings.json !== undefined) {
     await Deno.writeTextFile(settings.json, `${JSON.stringify(result)}\n`);
   }

@@ -14,7 +14,8 @@ export interface Scenario {
   /** What the callers do. */
   readonly kind:
     | ("get" | "bytes" | "set" | "mix" | "many" | "noreply")
-    | ("late" | "hold" | "holdMany" | "holdBurst");
+    | ("late" | "hold" | "holdMany" | "holdBurst")
+    | ("codec" | "idle");
   /** How many callers there are at the same time. */
   readonly callers: number;
   /** Bytes of a value. */
@@ -26,7 +27,7 @@ export interface Scenario {
   /** Whether the callers are a few awaits apart. */
   readonly apart: boolean;
   /** What is counted. */
-  readonly unit: "op/s" | "ms";
+  readonly unit: "op/s" | "ms" | "ns" | "KiB";
 }
 
 function scenario(
@@ -99,6 +100,23 @@ export const SCENARIOS: readonly Scenario[] = [
     batch: 100_000,
     unit: "ms",
   }),
+  scenario("decodeVA", "one VA reply of 100 B to text, 64 KiB chunks", {
+    kind: "codec",
+    unit: "ns",
+  }),
+  scenario("decodeVALUE", "one VALUE…END of 100 B to text, 64 KiB chunks", {
+    kind: "codec",
+    unit: "ns",
+  }),
+  scenario("skipVA", "one VA reply of 100 B, its value untouched", {
+    kind: "codec",
+    unit: "ns",
+  }),
+  scenario("skipVALUE", "one VALUE…END of 100 B, its value untouched", {
+    kind: "codec",
+    unit: "ns",
+  }),
+  scenario("idle", "memory of an idle client", { kind: "idle", unit: "KiB" }),
 ];
 
 /** Whether a scenario is about our own client only. */
