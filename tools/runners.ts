@@ -8,6 +8,7 @@ const TOOLS = `${ROOT}.ci/node_modules/`;
 
 /** The files that need Deno itself: they judge the sources, not the behaviour. */
 const DENO_ONLY: readonly string[] = [
+  "tests/bench_test.ts",
   "tests/docs_test.ts",
   "tests/layers_test.ts",
   "tests/package_test.ts",

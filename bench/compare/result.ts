@@ -86,7 +86,7 @@ export function join(parts: readonly (readonly Row[])[]): Row[] {
     else {
       known.values.push(...row.values);
       known.cpu.push(...row.cpu);
-      known.error ??= row.error;
+      if (row.error !== undefined) known.error ??= row.error;
     }
   }
   return [...joined.values()];
