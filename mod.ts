@@ -57,6 +57,8 @@ export {
   RendezvousHash,
   type RendezvousHashOptions,
 } from "./src/ring/rendezvous.ts";
+export { HashTags } from "./src/ring/hash_tags.ts";
+export { RecentKeys, type RecentKeysOptions } from "./src/ring/recent_keys.ts";
 export { KetamaHash, type KetamaHashOptions } from "./src/ring/ketama.ts";
 export { ModuloHash, type ModuloHashOptions } from "./src/ring/modulo.ts";
 export {

@@ -149,3 +149,32 @@ export function movesOf(
   }
   return { share: moved / before.size, strayed };
 }
+
+/** A hasher that places every key on the last server and tells its calls. */
+export class Recorder implements Hasher {
+  readonly calls: unknown[][] = [];
+  #node: string | undefined;
+
+  addNode(name: string, weight?: number): void {
+    this.calls.push(["addNode", name, weight]);
+    this.#node = name;
+  }
+
+  removeNode(name: string): void {
+    this.calls.push(["removeNode", name]);
+  }
+
+  forgetNode(name: string): void {
+    this.calls.push(["forgetNode", name]);
+  }
+
+  getNode(key: string): string | undefined {
+    this.calls.push(["getNode", key]);
+    return this.#node;
+  }
+
+  getNodes(key: string): Iterable<string> {
+    this.calls.push(["getNodes", key]);
+    return this.#node === undefined ? [] : [this.#node];
+  }
+}
