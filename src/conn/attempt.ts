@@ -66,6 +66,8 @@ export function abortable<T>(
  * States: early (no listener yet) → started → over.
  */
 export class Inbox {
+  /** Has the socket read on after a rest; absent where it cannot rest. */
+  resume: (() => void) | undefined = undefined;
   #events: ConnEvents | undefined;
   #early: Uint8Array[] = [];
   #ended = false;

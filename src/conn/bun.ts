@@ -14,6 +14,10 @@ import { Buffer } from "node:buffer";
 import { Inbox } from "./attempt.ts";
 import type { Conn, ConnEvents, Dial } from "./conn.ts";
 import { NodeConn, openNode } from "./node.ts";
+import { readEnough } from "./pace.ts";
+
+/** Bun reads up to 512 KiB at once; so much is passed on before a look at the clock. */
+const PIECE = 64 * 1024;
 
 /** What is used of a Bun socket. */
 interface BunSocket {
@@ -21,6 +25,8 @@ interface BunSocket {
   end(): void;
   ref(): void;
   unref(): void;
+  pause(): void;
+  resume(): void;
   setNoDelay(on: boolean): void;
   reload(options: { socket: BunHandlers }): void;
 }
@@ -42,17 +48,22 @@ class BunConn implements Conn {
   #socket: BunSocket;
   #inbox: Inbox;
   #rest: Uint8Array | undefined;
+  /** What was read and is passed on after a rest; absent when not resting. */
+  #kept: Uint8Array[] | undefined;
+  /** The end, if it came in a rest. */
+  #ended: { readonly error: unknown } | undefined;
 
   constructor(socket: BunSocket, inbox: Inbox) {
     this.#socket = socket;
     this.#inbox = inbox;
     const finish = (error?: unknown) => {
-      inbox.end(error ?? undefined);
+      if (this.#kept === undefined) inbox.end(error ?? undefined);
+      else this.#ended ??= { error: error ?? undefined };
       socket.end();
     };
     socket.reload({
       socket: {
-        data: (_, bytes) => inbox.data(bytes),
+        data: (_, bytes) => this.#receive(bytes),
         drain: () => this.#flush(),
         end: () => finish(),
         close: (_, error) => finish(error),
@@ -72,6 +83,34 @@ class BunConn implements Conn {
     this.#rest = taken > 0 ? bytes.subarray(taken) : bytes;
     return false;
   }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#kept !== undefined) {
+      this.#kept.push(bytes.slice());
+      return;
+    }
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      const start = performance.now();
+      const end = at + PIECE;
+      this.#inbox.data(
+        bytes.length <= PIECE ? bytes : bytes.subarray(at, end),
+      );
+      if (bytes.length < PIECE || !readEnough(start)) continue;
+      this.#kept = end < bytes.length ? [bytes.slice(end)] : [];
+      this.#socket.pause();
+      setImmediate(this.#goOn);
+      return;
+    }
+  }
+
+  #goOn = (): void => {
+    const kept = this.#kept ?? [];
+    this.#kept = undefined;
+    for (const bytes of kept) this.#receive(bytes);
+    if (this.#kept !== undefined) return;
+    if (this.#ended !== undefined) this.#inbox.end(this.#ended.error);
+    else if (!this.#inbox.over) this.#socket.resume();
+  };
 
   #flush(): void {
     if (this.#rest === undefined || this.#inbox.over) return;
@@ -114,8 +153,10 @@ export const dialBun: Dial = (address, options) => {
   const inbox = new Inbox();
   return openNode(address, options, inbox, (socket) => {
     const { _handle: raw } = socket as { _handle?: Partial<BunSocket> };
-    const { reload, write, end, ref, unref, setNoDelay } = raw ?? {};
-    if (!(reload && write && end && ref && unref && setNoDelay)) {
+    const { reload, write, end, ref, unref, pause, resume, setNoDelay } = raw ??
+      {};
+    const known = [reload, write, end, ref, unref, pause, resume, setNoDelay];
+    if (known.some((method) => method === undefined)) {
       return new NodeConn(socket, inbox);
     }
     const conn = new BunConn(raw as BunSocket, inbox);

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import { abortable, checkAttempt, tlsName } from "./attempt.ts";
 import type { Conn, ConnEvents, Dial } from "./conn.ts";
+import { readEnough } from "./pace.ts";
 
 const SMALL = 16 * 1024;
 const LARGE = 64 * 1024;
@@ -22,6 +23,10 @@ const utf8Slice: (this: Uint8Array, start: number, end: number) => string =
   (Buffer.prototype as unknown as {
     utf8Slice(this: Uint8Array, start: number, end: number): string;
   }).utf8Slice;
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
 
 class DenoConn implements Conn {
   #socket: Deno.Conn;
@@ -54,7 +59,9 @@ class DenoConn implements Conn {
       if (this.#over) return;
       if (count === null) return this.#end(this.#failure);
       const full = count === into.length;
+      const start = full ? performance.now() : 0;
       events.data(full ? into : into.subarray(0, count));
+      if (full && readEnough(start)) await nextTurn();
       if (this.#over) return;
       const target = events.target();
       // A read that fills the buffer says that more waits; any other says

@@ -11,6 +11,7 @@ import type { ConnectionOptions } from "node:tls";
 import { MemcacheConnectionError } from "../errors.ts";
 import type { TlsOptions } from "../types.ts";
 import { checkAttempt, Inbox, tlsName } from "./attempt.ts";
+import { readEnough } from "./pace.ts";
 import type {
   Conn,
   ConnEvents,
@@ -48,6 +49,9 @@ export class NodeConn implements Conn {
   constructor(socket: net.Socket, inbox: Inbox) {
     this.#socket = socket;
     this.#inbox = inbox;
+    inbox.resume = () => {
+      if (!inbox.over) socket.resume();
+    };
     const finish = (error?: unknown) => {
       socket.destroy();
       inbox.end(error);
@@ -100,8 +104,16 @@ export function onRead(inbox: Inbox): OnRead {
   return {
     buffer: () => inbox.target() ?? (shared ??= new Uint8Array(64 * 1024)),
     callback: (length, bytes) => {
-      inbox.data(length < bytes.length ? bytes.subarray(0, length) : bytes);
-      return true;
+      if (length < bytes.length) {
+        inbox.data(bytes.subarray(0, length));
+        return true;
+      }
+      const start = performance.now();
+      inbox.data(bytes);
+      // A read that fills the buffer says that more waits.
+      if (inbox.resume === undefined || !readEnough(start)) return true;
+      setImmediate(inbox.resume);
+      return false;
     },
   };
 }

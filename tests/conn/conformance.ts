@@ -352,6 +352,54 @@ export function conformance(name: string, dial: Dial, can: Ability): void {
     await server.close();
   });
 
+  test(`${name}() gives others their turn while it reads on and on`, async () => {
+    const bytes = pattern(4 << 20);
+    const server = await serve((socket) => {
+      socket.once("data", () => socket.end(bytes));
+    });
+    const { conn, probe } = await open(dial, server.address);
+    let inTurn = 0;
+    let most = 0;
+    let ended = false;
+    const count = () => {
+      inTurn = 0;
+      if (!ended) setImmediate(count);
+    };
+    count();
+    probe.onData = () => {
+      most = Math.max(most, ++inTurn);
+      // What the protocol does with it takes its time.
+      const until = performance.now() + 2.1;
+      while (performance.now() < until);
+    };
+    conn.write(encoder.encode("go"));
+    await probe.until(() => probe.ends.length === 1);
+    ended = true;
+    assert(most <= 2, `${most} pieces in one turn`);
+    assert(equal(joined(probe.chunks), bytes));
+    assertEquals([probe.ends, probe.faults], [[undefined], []]);
+    await server.close();
+  });
+
+  test(`${name}() delivers nothing after close() while it rests`, async () => {
+    const server = await serve((socket) => socket.end(pattern(4 << 20)));
+    const { conn, probe } = await open(dial, server.address);
+    let late = 0;
+    let closing = false;
+    probe.onData = () => {
+      if (closing) late++;
+      const until = performance.now() + 3;
+      while (performance.now() < until);
+      if (probe.chunks.length < 4 || closing) return;
+      closing = true;
+      queueMicrotask(() => conn.close());
+    };
+    await closed(await server.accepted());
+    await new Promise((resolve) => setImmediate(resolve));
+    assertEquals([closing, late, probe.ends, probe.faults], [true, 0, [], []]);
+    await server.close();
+  });
+
   test(`${name}() reads into the memory that target() gives`, async () => {
     const value = pattern(4 << 20);
     const server = await serve((socket) => {
