@@ -33,6 +33,7 @@ import {
   type Speaks,
 } from "./options.ts";
 import type { Request } from "./request.ts";
+import { CROWD, soon } from "./turns.ts";
 import type { Loss } from "./watch.ts";
 
 /** A pause of at most this many milliseconds is waited for, not failed on. */
@@ -141,9 +142,7 @@ export class Connection implements Lane {
       this.#flush();
       return;
     }
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(this.#flushSoon);
+    this.#schedule();
   }
 
   /** Lets go of the link; what is pending fails. The next request reopens. */
@@ -220,10 +219,13 @@ export class Connection implements Lane {
     this.#unsent.bytes -= link.takenBytes;
     link.takenBytes = 0;
     this.#relax(link);
-    if (left && !this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(this.#flushSoon);
-    }
+    if (left) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    soon(this.#flushSoon);
   }
 
   /** Keeps the process alive for those whom no connection keeps it alive for. */
@@ -310,7 +312,8 @@ export class Connection implements Lane {
       join,
     }, {
       ready: () => {
-        this.#flush();
+        if (this.#unsent.length < CROWD) this.#flush();
+        else this.#schedule();
         this.#relax(link);
       },
       idle: () => this.#relax(link),

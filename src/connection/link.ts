@@ -34,10 +34,8 @@ import {
   type ReadText,
   type Request,
 } from "./request.ts";
+import { turnIsOver } from "./turns.ts";
 import { Writer } from "./writer.ts";
-
-/** Bytes written in one turn before others get a chance to run. */
-const TURN_BYTES = 512 * 1024;
 
 /** Waiting gets, from which on they share `get` lines on a meta connection. */
 const BULK = 128;
@@ -196,7 +194,6 @@ export class Link implements ConnEvents {
    * @returns Whether requests are left that only lack their turn.
    */
   pump(unsent: Deque<Request>, at: number): boolean {
-    let written = 0;
     const waiting = unsent.length;
     const bulk = unsent.length >= (this.#speaks === "meta" ? BULK : 2);
     while (this.writable && !this.#waits(unsent)) {
@@ -212,10 +209,9 @@ export class Link implements ConnEvents {
         if (request === undefined) continue;
         this.#encode(request, out, silent, this.takenBytes - takenBytes);
       }
-      written += out.length + (out.large?.length ?? 0);
       this.#writer.send(out);
       for (const request of silent) request.done(request.unacknowledged);
-      if (written > TURN_BYTES) break;
+      if (unsent.length > 0 && turnIsOver()) break;
     }
     const taken = waiting - unsent.length;
     if (taken > 0) {

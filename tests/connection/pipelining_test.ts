@@ -5,8 +5,10 @@ import {
   assertLessOrEqual,
 } from "@std/assert";
 import {
-  type Client,
+  Client,
   type CommandOptions,
+  type Conn,
+  type ConnEvents,
   jsonSerde,
   MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
@@ -234,3 +236,52 @@ test("Client waits for a serde that answers later, however the get travels", asy
     });
   }
 });
+
+for (const kind of ["takes all", "is ready again at once"]) {
+  test(`Client gives others their turn while it sends to a transport that ${kind}`, async () => {
+    let inTurn = 0;
+    let most = 0;
+    let sent = 0;
+    const conn = (): Conn => {
+      let told: ConnEvents | undefined;
+      return {
+        start: (events) => void (told = events),
+        write: (bytes) => {
+          sent += bytes.length;
+          most = Math.max(most, ++inTurn);
+          const until = performance.now() + 1.1;
+          while (performance.now() < until);
+          if (kind === "takes all") return true;
+          queueMicrotask(() => told?.drain());
+          return false;
+        },
+        ref: () => {},
+        unref: () => {},
+        close: () => {},
+      };
+    };
+    const client = new Client("127.0.0.1:1", {
+      protocol: "classic",
+      defaultNoreply: true,
+      timeout: 0,
+      dial: () => Promise.resolve(conn()),
+    });
+    await client.set("first", "");
+    inTurn = 0;
+    const value = "x".repeat(1000);
+    let left = 2000;
+    const all = Array.from(
+      { length: left },
+      (_, i) => client.set(`k${i}`, value).then(() => left--),
+    );
+    while (left > 0) {
+      inTurn = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(all);
+    assertGreater(sent, 2_000_000);
+    // 36 KiB each: all in all there are about 56 writes.
+    assertLessOrEqual(most, 8, "writes in one turn");
+    await client.close();
+  });
+}
