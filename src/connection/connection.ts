@@ -137,7 +137,7 @@ export class Connection implements Lane {
     if (
       link !== undefined && link.lastBatch < 2 && link.writable &&
       link.inflight.length === 0 && this.#unsent.length === 1 &&
-      !this.#scheduled
+      !this.#scheduled && !request.noreply
     ) {
       this.#flush();
       return;

@@ -14,6 +14,7 @@ import {
   type Pair,
   turn,
   warm,
+  watched,
   withPair,
 } from "./_calls.ts";
 
@@ -115,6 +116,23 @@ for (const [line, type] of LINES) {
     }
   });
 }
+
+test("Client sends the commands without reply of one turn in one write", async () => {
+  const traffic = watched();
+  await withPair({}, { dial: traffic.dial }, async ({ server, client }) => {
+    await warm(client);
+    await client.get("a");
+    const before = traffic.writes.length;
+    const quiet = Array.from(
+      { length: 50 },
+      (_, i) => client.set(`k${i}`, "x", { noreply: true }),
+    );
+    await Promise.all(quiet);
+    await client.get("a");
+    assertEquals(server.items.size, 50);
+    assertEquals(traffic.writes.length - before, 2);
+  });
+});
 
 test("Client fences commands without reply once for all that follow them", async () => {
   await withPair({}, {}, async ({ server, client }) => {
