@@ -19,6 +19,7 @@ import {
   closedEarlyError,
   closedError,
   isClose,
+  isReply,
   lateError,
   lossError,
   silentError,
@@ -376,12 +377,14 @@ export class Connection implements Lane {
       const cause = error ?? closedEarlyError(this.#name);
       if (this.#attempt !== undefined && this.#link !== link) {
         this.#attemptFailed(this.#attempt, cause);
-      } else if (refused) this.#approach.backoff.failed(now(), cause);
-      else this.#failed(now(), cause);
+      } else if (refused || link.ambiguous || isReply(error)) {
+        this.#approach.backoff.failed(now(), cause);
+      } else this.#failed(now(), cause);
       this.#approach.refusedProbe = refused;
     } else if (!link.closing) {
-      const kind = isClose(error) ? "closed" : "broken";
-      this.#tellLoss(kind, error, link.inflight.length > 0 && !raced);
+      const isIdle = raced || link.inflight.length === 0;
+      const kind = !isClose(error) ? "broken" : isIdle ? "idle" : "closed";
+      this.#tellLoss(link, kind, error);
     }
     // The server has carried out nothing, and others of the pool may be open.
     const turnedAway = this.#place !== undefined && !link.verified &&
@@ -422,7 +425,7 @@ export class Connection implements Lane {
     if (this.#attempt !== undefined && expiry.vainAt === at) {
       const { timeout, watch } = this.#options;
       const isLate = timeout > 0 && at - this.#dialedAt >= timeout;
-      if (isLate) watch?.failed(lateError(this.#name, timeout));
+      if (isLate) watch?.failed(lateError(this.#name, timeout), at);
     }
     if (
       link !== undefined && this.#link === link && link.heardAt < expiry.vainAt
@@ -438,12 +441,12 @@ export class Connection implements Lane {
 
   /** Replaces a link that owes replies and is silent. */
   #replace(link: Link, at: number): void {
+    const silence = silentError(this.#name, this.#options.timeout);
+    if (!link.verified) this.#failed(at, silence);
+    else this.#tellLoss(link, "silent", silence);
     link.abandon();
     this.#link = undefined;
     this.#held = false;
-    const silence = silentError(this.#name, this.#options.timeout);
-    if (!link.verified) this.#failed(at, silence);
-    else this.#tellLoss("silent", silence, true);
     const isDue = ({ deadline }: Request) => deadline > 0 && deadline <= at;
     this.#takeBack(
       link,
@@ -459,18 +462,17 @@ export class Connection implements Lane {
 
   /** Notes that the server could not be reached. */
   #failed(at: number, cause: unknown): void {
-    this.#approach.backoff.failed(at, cause);
-    this.#options.watch?.failed(cause);
+    const { backoff } = this.#approach;
+    backoff.failed(at, cause);
+    this.#options.watch?.failed(cause, backoff.readyAt);
   }
 
   /** Tells that a link has ended on which the server had answered. */
-  #tellLoss(
-    kind: Loss["kind"],
-    error: MemcacheError | undefined,
-    isCostly: boolean,
-  ): void {
+  #tellLoss(link: Link, kind: Loss["kind"], error?: MemcacheError): void {
     const openedAt = this.#openedAt;
-    this.#options.watch?.lost({ kind, error, isCostly, openedAt });
+    const hasServed = link.served;
+    const silence = now() - (link.silentSince ?? Infinity);
+    this.#options.watch?.lost({ kind, error, hasServed, openedAt, silence });
   }
 
   #end(makeError: () => MemcacheError): void {

@@ -8,6 +8,7 @@ import {
   MemcacheConnectionError,
   MemcacheError,
   MemcacheOverloadError,
+  MemcacheServerError,
   MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
   MemcacheUnknownCommandError,
@@ -74,6 +75,12 @@ export function lateError(
 /** Whether a link was ended by the other side, rather than given up by us. */
 export function isClose(error: MemcacheError | undefined): boolean {
   return error === undefined || error instanceof MemcacheConnectionError;
+}
+
+/** Whether a link was ended for what the server said of one command. */
+export function isReply(error: MemcacheError | undefined): boolean {
+  return error instanceof MemcacheServerError &&
+    !(error instanceof MemcacheUnexpectedCloseError);
 }
 
 /** The server takes connections, but says nothing. */

@@ -69,6 +69,8 @@ export class Link implements ConnEvents {
   readonly inflight: Deque<Request> = new Deque();
   /** Whether a reply of the server's has been verified. */
   verified = false;
+  /** Whether a command has been answered, beyond what is said to begin with. */
+  served = false;
   /** Whether anything has arrived at all. */
   heard = false;
   /** Whether the server answered the probe, and does not know it. */
@@ -381,6 +383,7 @@ export class Link implements ConnEvents {
         // It was refused, or is not yet done: others need not wait for that.
         if (head.endsConnection) this.closing = false;
         const probed = head instanceof ProbeRequest;
+        this.served ||= this.verified && !probed;
         // An error line to the probe may be the last thing that is said here.
         if (!this.verified && !(probed && this.refusedProbe)) {
           this.verified = true;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { ClientOptions } from "../../src/client/options.ts";
 import { readOptions } from "../../src/client/options.ts";
 import { Connection } from "../../src/connection/connection.ts";
-import type { Watch } from "../../src/connection/watch.ts";
+import type { Loss, Watch } from "../../src/connection/watch.ts";
 import {
   MemcacheConnectionError,
   MemcacheTimeoutError,
@@ -19,6 +19,7 @@ import { type ScriptedServer, withServer } from "../_scripted.ts";
 class Notes implements Watch {
   readonly told: string[] = [];
   readonly causes: unknown[] = [];
+  readonly silences: number[] = [];
   #waiting: Array<() => void> = [];
 
   opened(): void {
@@ -27,16 +28,16 @@ class Notes implements Watch {
   answered(): void {
     this.#note("answered");
   }
-  failed(cause: unknown): void {
+  failed(cause: unknown, readyAt: number): void {
+    assert(readyAt > 0 && readyAt <= performance.now());
     this.causes.push(cause);
     this.#note("failed");
   }
-  lost(
-    { kind, error, isCostly, openedAt }: Parameters<Watch["lost"]>[0],
-  ): void {
+  lost({ kind, error, hasServed, openedAt, silence }: Loss): void {
     assert(openedAt > 0 && openedAt <= performance.now());
     this.causes.push(error);
-    this.#note(isCostly ? `${kind}, costly` : kind);
+    this.silences.push(silence);
+    this.#note(hasServed ? kind : `${kind}, served nothing`);
   }
 
   /** Waits until so much has been told. */
@@ -117,11 +118,18 @@ test("Watch is told of a connection that is closed", async () => {
     await watched(server.address, {}, async (connection, notes) => {
       await send(connection);
       assertInstanceOf(await send(connection, "touch"), Error);
-      assertEquals(notes.told, ["opened", "answered", "closed, costly"]);
+      assertEquals(notes.told, ["opened", "answered", "closed"]);
       await send(connection);
       server.last.end();
       await notes.until(6);
-      assertEquals(notes.told.slice(3), ["opened", "answered", "closed"]);
+      assertEquals(notes.told.slice(3), ["opened", "answered", "idle"]);
+      // The very first command of a connection.
+      assertInstanceOf(await send(connection, "touch"), Error);
+      assertEquals(notes.told.slice(6), [
+        "opened",
+        "answered",
+        "closed, served nothing",
+      ]);
     });
   });
 });
@@ -137,7 +145,8 @@ test("Watch is told of silence, where a caller waited in vain", async () => {
       silent = true;
       assertInstanceOf(await send(connection, "touch"), MemcacheTimeoutError);
       await notes.until(3);
-      assertEquals(notes.told, ["opened", "answered", "silent, costly"]);
+      assertEquals(notes.told, ["opened", "answered", "silent"]);
+      assert(notes.silences[0] >= 99 && notes.silences[0] < 1000);
       assertInstanceOf(notes.causes[0], MemcacheTimeoutError);
       // The next one never answers at all.
       assertInstanceOf(await send(connection, "touch"), MemcacheTimeoutError);
@@ -156,6 +165,35 @@ test("Watch is told of what no memcached says", async () => {
       await send(connection);
       assertInstanceOf(await send(connection, "touch"), Error);
       assertEquals(told, ["opened", "answered", "broken"]);
+      const [error] = await Promise.all([
+        send(connection, "touch"),
+        send(connection),
+      ]);
+      assertInstanceOf(error, Error);
+      assertEquals(told.slice(3), [
+        "opened",
+        "answered",
+        "broken, served nothing",
+      ]);
+    });
+  });
+});
+
+test("Watch is told of no failure where the server says what is wrong", async () => {
+  await withServer({
+    command: (command, peer) => {
+      if (command.name === "touch") return "ERROR\r\n";
+      return peer.reply(command);
+    },
+  }, async (server) => {
+    const options: ClientOptions = { protocol: "classic" };
+    await watched(server.address, options, async (connection, { told }) => {
+      // Which of the two the line is for cannot be known.
+      const silent = new FoundRequest("touch", "k", "touch k 0", true);
+      silent.limit(undefined, 300);
+      connection.execute(silent);
+      assertInstanceOf(await send(connection, "touch"), Error);
+      assertEquals(told, ["opened"]);
     });
   });
 });
