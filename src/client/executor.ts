@@ -106,6 +106,28 @@ export function checkCall(
   return abortedSignal(options);
 }
 
+/**
+ * Waits until the ways are known, within a call's time.
+ *
+ * @returns Absent if they are known; else it rejects if time is up, or the call
+ * is given up.
+ */
+export function whenReady(
+  context: Context,
+  executor: Executor,
+  command: string,
+  options: CommandOptions | undefined,
+): Promise<void> | undefined {
+  const { ready } = executor;
+  if (ready === undefined) return undefined;
+  const timeout = readTimeout(options?.timeout, context.timeout);
+  return context.waits.bounded(ready, {
+    deadline: timeout > 0 ? performance.now() + timeout : 0,
+    signal: options?.signal,
+    timedOut: () => listTimeout(command, timeout),
+  });
+}
+
 /** The error of a command that has waited for the servers to be known. */
 export function listTimeout(
   command: string,

@@ -199,7 +199,7 @@ export const SERDES: Behaviours = {
     await open(options, async ({ client }) => {
       const name = key("ü");
       await client.set(["route", name], 1);
-      await client.get(name);
+      await client.get(["route", name]);
       await client.getMany([["route", name]]);
       assertEquals(serde.keys, [name, name, name]);
     });

@@ -21,11 +21,11 @@ import {
 type Protocol = NonNullable<ClientOptions["protocol"]>;
 
 /** A server that was started. */
-interface Running {
+export interface Running {
   /** Its address. */
   readonly server: string;
-  /** Its name in errors. */
-  readonly name: string;
+  /** Its name in errors; any where there are several. */
+  readonly name: string | undefined;
   /** What it asks of clients. */
   readonly options: ClientOptions;
   /** Ends it. */
@@ -91,7 +91,7 @@ export function over(
   kinds: readonly Kind[],
   name: string,
   open: (server: string, options: ClientOptions) => Omit<Made, "close">,
-  traits: Pick<Traits, "connections" | "attempts"> = {},
+  traits: Pick<Traits, "connections" | "attempts" | "servers"> = {},
 ): void {
   for (const { title, start, protocols, meta, brief, test } of kinds) {
     for (const protocol of protocols) {

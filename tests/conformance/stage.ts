@@ -53,6 +53,13 @@ export interface Traits {
    * @default {1}
    */
   attempts?: number;
+  /**
+   * How many servers the client has. Where there are several, one that is
+   * silent soon fails commands in another way than by their timeouts.
+   *
+   * @default {1}
+   */
+  servers?: number;
   /** The server's name in errors; any if absent. */
   name?: string;
   /**

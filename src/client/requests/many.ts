@@ -18,12 +18,7 @@ import {
   serdeError,
   Unreadable,
 } from "../context.ts";
-import {
-  checkCall,
-  type Executor,
-  listTimeout,
-  type Way,
-} from "../executor.ts";
+import { checkCall, type Executor, type Way, whenReady } from "../executor.ts";
 import { readTimeout } from "../options.ts";
 import { serdeTimeout } from "../serde_waits.ts";
 import { LineRequest } from "./line.ts";
@@ -209,19 +204,14 @@ export function fetchMany<T>(
   const timeout = readTimeout(options?.timeout, context.timeout);
   const gone = checkCall(executor, options);
   if (gone !== undefined) return Promise.reject(gone.reason);
-  const { ready } = executor;
+  const ready = whenReady(context, executor, command, options);
   if (ready === undefined) {
     return harvestMany(context, executor, command, pairs, { options, timeout });
   }
   const deadline = timeout > 0 ? performance.now() + timeout : 0;
-  const limits = {
-    deadline,
-    signal: options?.signal,
-    timedOut: () => listTimeout(command, timeout),
-  };
-  const limited = { options, timeout, deadline };
-  return context.waits.bounded(ready, limits).then(
-    () => harvestMany(context, executor, command, pairs, limited),
+  const limits = { options, timeout, deadline };
+  return ready.then(
+    () => harvestMany(context, executor, command, pairs, limits),
     (error) => {
       observe(context, error);
       if (hidden(context, error)) return new Map();
@@ -249,7 +239,7 @@ function harvestMany<T>(
   return new Promise((resolve, reject) => {
     const { ways } = executor;
     const harvest = new Harvest(context, (hits) => {
-      const ordered = ways === undefined ? hits : inOrder(hits, pairs);
+      const ordered = ways === undefined ? hits : sorted(hits, pairs);
       // The values have the type that the caller says they have.
       resolve(ordered as Map<string, T>);
     }, reject);
@@ -288,7 +278,7 @@ function byWay(
 }
 
 /** Hits of many servers in the order of the caller's keys. */
-function inOrder(
+function sorted(
   hits: ReadonlyMap<string, unknown>,
   pairs: readonly RoutedPair[],
 ): Map<string, unknown> {
@@ -384,8 +374,17 @@ export async function changeInWindows(
       break;
     }
   }
-  if (loss.keys.length === 0) return refused;
-  throw withFailedKeys(combined(loss.errors), [...refused, ...loss.keys]);
+  if (loss.keys.length === 0) return inOrder(refused, changes);
+  const failed = inOrder([...refused, ...loss.keys], changes);
+  throw withFailedKeys(combined(loss.errors), failed);
+}
+
+/** Keys in the order of the call: replies of several connections come in any. */
+function inOrder(keys: string[], changes: readonly Prepared[]): string[] {
+  if (keys.length < 2) return keys;
+  const places = new Map(changes.map(({ key }, place) => [key, place]));
+  const placeOf = (key: string) => places.get(key) ?? 0;
+  return keys.sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 function keysOf(changes: readonly Prepared[], from: number): string[] {
