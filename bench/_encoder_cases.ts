@@ -33,12 +33,18 @@ function write(requests: readonly Request[], meta: boolean): number {
   return length;
 }
 
-function gets(length: number): Request[] {
+/** Different keys of one length in characters. */
+export function keysOf(length: number, filler: string): string[] {
   return Array.from({ length: COUNT }, (_, i) => {
     const head = `user:${i}:`;
-    const key = head + "k".repeat(length - head.length);
-    return new GetRequest("get", context, key, key, undefined, undefined);
+    return head + filler.repeat(length - head.length);
   });
+}
+
+function gets(length: number): Request[] {
+  return keysOf(length, "k").map((key) =>
+    new GetRequest("get", context, key, key, undefined, undefined)
+  );
 }
 
 function sets(data: string | Uint8Array): Request[] {

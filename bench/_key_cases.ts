@@ -4,6 +4,7 @@
  * @module
  */
 import { keyFault, type KeyRules, sameKey, wireKey } from "../src/wire/key.ts";
+import { keysOf } from "./_encoder_cases.ts";
 import type { Case } from "./_measure.ts";
 
 const COUNT = 64;
@@ -14,14 +15,6 @@ const PLAIN: KeyRules = {
 };
 const PREFIX: KeyRules = { ...PLAIN, keyPrefix: "app:v1:" };
 const WIDE: KeyRules = { ...PLAIN, allowUnicodeKeys: true };
-
-/** Different keys of one length in characters. */
-function keys(length: number, filler: string): string[] {
-  return Array.from({ length: COUNT }, (_, i) => {
-    const head = `user:${i}:`;
-    return head + filler.repeat(length - head.length);
-  });
-}
 
 function faults(list: readonly string[], unicode: boolean): number {
   let found = 0;
@@ -51,8 +44,8 @@ function same(
 export function keyCases(): Case[] {
   const cases: Case[] = [];
   for (const length of [20, 200]) {
-    const plain = keys(length, "k");
-    const wide = keys(length / 2, "é");
+    const plain = keysOf(length, "k");
+    const wide = keysOf(length / 2, "é");
     const received = new TextEncoder().encode(plain.join(""));
     const add = (name: string, run: () => unknown, baseline = false) =>
       cases.push({

@@ -16,12 +16,14 @@ import { decoderCases } from "./_decoder_cases.ts";
 import { encoderCases } from "./_encoder_cases.ts";
 import { keyCases } from "./_key_cases.ts";
 import { measure, runtimeText } from "./_measure.ts";
+import { ringCases } from "./_ring_cases.ts";
 
 const words = process.argv.slice(2);
 const cases = [
   ...decoderCases(await runtimeText()),
   ...encoderCases(),
   ...keyCases(),
+  ...ringCases(),
 ].filter(({ group, name }) =>
   words.every((word) => `${group}: ${name}`.includes(word))
 );

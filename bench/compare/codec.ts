@@ -6,6 +6,7 @@
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { decoderCases } from "../_decoder_cases.ts";
+import { keysOf } from "../_encoder_cases.ts";
 import { type Case, measure, runtimeText } from "../_measure.ts";
 import type { Row } from "./program.ts";
 
@@ -78,6 +79,63 @@ export function parserCases(folder: string, like: readonly Case[]): Case[] {
     return {
       ...{ group, name: "memcache-parser, string", baseline: false },
       ...{ count: replies, bytes, chunks, run },
+    };
+  });
+}
+
+/** Makes cases of what memjs does to write a get. */
+export function encoderCasesOfMemjs(folder: string): Case[] {
+  const { makeRequestBuffer } = createRequire(`${folder}/`)(
+    "memjs/lib/memjs/utils",
+  ) as {
+    makeRequestBuffer(
+      opcode: number,
+      key: string,
+      extras: string,
+      value: string,
+      opaque: number,
+    ): Uint8Array;
+  };
+  return [20, 200].map((length) => {
+    const keys = keysOf(length, "k");
+    const run = (): number => {
+      let written = 0;
+      for (let i = 0; i < keys.length; i++) {
+        written += makeRequestBuffer(0, keys[i], "", "", i).length;
+      }
+      return written;
+    };
+    return {
+      ...{ group: `get, key of ${length} bytes`, name: "memjs" },
+      ...{ baseline: false, count: keys.length, bytes: run(), run },
+    };
+  });
+}
+
+/** Makes cases of the check that memcached does before it sends a key. */
+export function keyCasesOfMemcached(folder: string): Case[] {
+  const { validateArg } = createRequire(`${folder}/`)(
+    "memcached/lib/utils",
+  ) as {
+    validateArg(args: object, config: object): boolean;
+  };
+  const validate = [["key", String]];
+  const config = { maxKeySize: 250, keyCompression: true };
+  return [20, 200].map((length) => {
+    const queries = keysOf(length, "k").map((key) => ({
+      ...{ key, validate, command: `get ${key}` },
+    }));
+    const run = (): number => {
+      let good = 0;
+      for (const query of queries) if (validateArg(query, config)) good++;
+      return good;
+    };
+    if (run() !== queries.length) {
+      throw new Error("Cannot measure: memcached refused a key");
+    }
+    return {
+      ...{ group: `keys of ${length} bytes`, name: "memcached, validateArg" },
+      ...{ baseline: false, count: queries.length, bytes: 0, run },
     };
   });
 }

@@ -20,6 +20,7 @@ import { startMemcached } from "../../tests/_memcached.ts";
 import { execute } from "../../tools/runners.ts";
 import { barTable } from "./bars.ts";
 import { PEERS } from "./contenders.ts";
+import { install, PACKAGES } from "./install.ts";
 import { pinServer } from "./pin.ts";
 import type { Outcome, Row, Task } from "./program.ts";
 import { join, type Result, type RuntimeResult, table } from "./result.ts";
@@ -27,7 +28,6 @@ import { SCENARIOS } from "./scenarios.ts";
 
 const HERE = import.meta.dirname!;
 const ROOT = `${HERE}/../..`;
-const PACKAGES = `${HERE}/peers`;
 const TOOLS = `${ROOT}/.ci/node_modules`;
 /** Milliseconds for one process. */
 const PROCESS_TIMEOUT = 1_200_000;
@@ -108,28 +108,6 @@ function pick(names: readonly string[], { scenarios }: Settings): string[] {
     if (!scenarios.includes(name)) fail(`There is no scenario ${name}`);
   }
   return scenarios.filter((name) => names.includes(name));
-}
-
-/** Installs the packages from npm, where they are not there yet. */
-async function install(): Promise<void> {
-  const manifest = JSON.parse(
-    await Deno.readTextFile(`${PACKAGES}/package.json`),
-  );
-  const wanted = Object.entries<string>(manifest.dependencies);
-  const there = await Promise.all(
-    wanted.map(async ([name, version]) => {
-      const file = `${PACKAGES}/node_modules/${name}/package.json`;
-      const text = await Deno.readTextFile(file).catch(() => "{}");
-      return JSON.parse(text).version === version;
-    }),
-  );
-  if (there.every((is) => is)) return;
-  console.error("Installing the peers from npm");
-  const flags = ["--no-package-lock", "--no-audit", "--no-fund"];
-  const { code, output } = await execute("npm", ["install", ...flags], {
-    cwd: "bench/compare/peers",
-  });
-  if (code !== 0) fail(`Cannot install the peers: ${output}`);
 }
 
 /** Bundles a file of a checkout, which Node and Bun cannot run as it is. */
@@ -265,7 +243,8 @@ async function compare(
   settings: Settings,
   command: string,
 ): Promise<Result> {
-  if (settings.contenders.some((name) => PEERS.includes(name))) await install();
+  const peers = settings.contenders.some((name) => PEERS.includes(name));
+  if (peers && !await install()) fail("Cannot install the peers from npm");
   const out = await Deno.makeTempDir({ prefix: "memcache-compare-" });
   const versions: Record<string, string> = {};
   const runtimes: RuntimeResult[] = [];
