@@ -90,6 +90,12 @@ export {
 // Where the servers of a cluster are.
 export type { Discovery } from "./src/discovery/discovery.ts";
 export { staticServers } from "./src/discovery/static.ts";
+export {
+  ElastiCacheDiscovery,
+  type ElastiCacheOptions,
+} from "./src/discovery/elasticache.ts";
+export { DnsDiscovery, type DnsOptions } from "./src/discovery/dns.ts";
+export type { PollingOptions } from "./src/discovery/polling.ts";
 
 // Addresses and transports.
 export { parseServer, type ServerSpec } from "./src/conn/address.ts";

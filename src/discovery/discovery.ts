@@ -20,7 +20,8 @@ import type { ServerSpec } from "../conn/address.ts";
  *   A generator of yours may do less: its `return()` waits for what it awaits,
  *   so nobody should wait for it in turn.
  * - Every iteration stands alone; nothing happens before the first `next()`.
- * - Between lists it keeps no process alive.
+ * - Waiting keeps no process alive, for the first list either: that is up to
+ *   whoever waits.
  *
  * Lists are never empty: a cluster without servers is a failed look-up, which is
  * reported, and the last list stays.
