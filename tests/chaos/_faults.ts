@@ -12,12 +12,12 @@ export type Fault = (site: Site, random: () => number) => Promise<void>;
 /** What happens to the process. */
 export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
   "frozen shortly": async (site, random) => {
-    site.pause();
+    await site.pause();
     await pause(random, 10, 120);
     site.resume();
   },
   "frozen for long": async (site, random) => {
-    site.pause();
+    await site.pause();
     await pause(random, 300, 700);
     site.resume();
   },
@@ -31,7 +31,7 @@ export const PROCESS_FAULTS: Readonly<Record<string, Fault>> = {
     await site.restart();
   },
   "killed while frozen": async (site, random) => {
-    site.pause();
+    await site.pause();
     await pause(random, 50, 350);
     await site.kill();
     await site.restart();

@@ -9,11 +9,14 @@ import {
   type KeyCommands,
   RetryingClient,
 } from "@x/memcache";
+import type { Transport } from "../_memcached.ts";
 
 /** One kind of client. */
 export interface Kind {
   /** How many servers it talks to. */
   readonly servers: number;
+  /** How it reaches them. Default: TCP. */
+  readonly transport?: Transport;
   /** Makes a client of these servers. */
   readonly make: (
     servers: readonly string[],
@@ -31,6 +34,21 @@ export interface Kind {
 export const KINDS: Readonly<Record<string, Kind>> = {
   client: {
     servers: 1,
+    make: ([server], options) => new Client(server, options),
+  },
+  classic: {
+    servers: 1,
+    make: ([server], options) =>
+      new Client(server, { ...options, protocol: "classic" }),
+  },
+  tls: {
+    servers: 1,
+    transport: "tls",
+    make: ([server], options) => new Client(server, options),
+  },
+  auth: {
+    servers: 1,
+    transport: "auth",
     make: ([server], options) => new Client(server, options),
   },
   retrying: {

@@ -6,6 +6,7 @@
  */
 import { Client, type Dial, dial, type KeyCommands } from "@x/memcache";
 import { type Memcached, startMemcached } from "../_memcached.ts";
+import { freeze } from "./_freeze.ts";
 import { Lateness } from "./_lateness.ts";
 
 /** Waits for `ms` milliseconds. */
@@ -88,7 +89,7 @@ export async function timeouts(rounds: number): Promise<TimeoutFigures> {
     const others = (async () => {
       while (!over) await other.set("a", "x".repeat(1000));
     })();
-    frozen.pause();
+    await freeze(frozen);
     for (let round = 0; round < rounds; round++) {
       const all: Array<Promise<void>> = [];
       for (const timeout of [10, 50, 90, 170, 300]) {
@@ -309,7 +310,7 @@ export async function silence(
       return { p99: quantile(times, 0.99), failed };
     };
     const before = await measured();
-    servers[0].pause();
+    await freeze(servers[0]);
     const after = await measured();
     servers[0].resume();
     await close();

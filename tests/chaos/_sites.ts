@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type Memcached, startMemcached } from "../_memcached.ts";
+import {
+  type Memcached,
+  type MemcachedClientOptions,
+  startMemcached,
+} from "../_memcached.ts";
+import { freeze } from "./_freeze.ts";
+import type { Kind } from "./_kinds.ts";
 import type { Ledger } from "./_ledger.ts";
 import { Proxy } from "./_proxy.ts";
 
@@ -31,11 +37,15 @@ export class Site {
   /** Starts a server. */
   static async start(
     number: number,
+    { transport }: Kind,
     ledger: Ledger,
     proxied: boolean,
   ): Promise<Site> {
     // Nothing is ever evicted: what is gone was lost.
-    const memcached = await startMemcached({ args: ["-m", "2048"] });
+    const memcached = await startMemcached({
+      transport: transport ?? "tcp",
+      args: ["-m", "2048"],
+    });
     const proxy = proxied ? await Proxy.start(memcached.port) : undefined;
     return new Site(number, memcached, proxy, ledger);
   }
@@ -45,9 +55,14 @@ export class Site {
     return this.proxy?.address ?? this.#memcached.server;
   }
 
+  /** What a client needs to be let in. */
+  get options(): MemcachedClientOptions {
+    return this.#memcached.options;
+  }
+
   /** Freezes it. */
-  pause(): void {
-    this.#memcached.pause();
+  pause(): Promise<void> {
+    return freeze(this.#memcached);
   }
 
   /** Lets it go on. */
@@ -76,15 +91,15 @@ export class Site {
 
 /** Starts servers, hands them to `fn` and ends them when that has settled. */
 export async function withSites<T>(
-  count: number,
+  kind: Kind,
   ledger: Ledger,
   proxied: boolean,
   fn: (sites: readonly Site[]) => Promise<T>,
 ): Promise<T> {
   const sites: Site[] = [];
   try {
-    for (let i = 0; i < count; i++) {
-      sites.push(await Site.start(i, ledger, proxied));
+    for (let i = 0; i < kind.servers; i++) {
+      sites.push(await Site.start(i, kind, ledger, proxied));
     }
     return await fn(sites);
   } finally {

@@ -75,11 +75,12 @@ export interface SoakReport {
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { kind, seed, seconds, progress } = options;
   const ledger = new Ledger(kind.servers, kind.strict ?? true);
-  return await withSites(kind.servers, ledger, true, async (sites) => {
+  return await withSites(kind, ledger, true, async (sites) => {
     const servers = sites.map((site) => site.address);
     const traffic = { attempts: 0, opened: 0 };
     const clients = Array.from({ length: CLIENTS }, () =>
       kind.make(servers, {
+        ...sites[0].options,
         timeout: TIMEOUT,
         connectTimeout: TIMEOUT,
         dial: counted(traffic),

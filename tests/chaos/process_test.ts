@@ -31,12 +31,12 @@ async function healed(client: KeyCommands): Promise<true> {
 
 /** Does everything but close the client, and ends while a server is down. */
 async function endure(name: string): Promise<unknown> {
-  const { servers: count, make } = KINDS[name];
-  const ledger = new Ledger(count);
+  const kind = KINDS[name];
+  const ledger = new Ledger(kind.servers);
   // Not with withSites: nobody closes anything at the end.
   return await new Promise((resolve, reject) => {
-    withSites(count, ledger, false, async (sites) => {
-      resolve(await storm(sites, make));
+    withSites(kind, ledger, false, async (sites) => {
+      resolve(await storm(sites, kind.make));
       await new Promise(() => {});
     }).catch(reject);
   });
@@ -47,9 +47,13 @@ async function storm(
   make: typeof KINDS[string]["make"],
 ): Promise<unknown> {
   const servers = sites.map((site) => site.address);
-  const client = make(servers, { timeout: 300, connectTimeout: 300 });
+  const client = make(servers, {
+    ...sites[0].options,
+    timeout: 300,
+    connectTimeout: 300,
+  });
   const told = [await healed(client)];
-  for (const site of sites) site.pause();
+  for (const site of sites) await site.pause();
   told.push(await failures(client) > 0 as true);
   for (const site of sites) site.resume();
   told.push(await healed(client));
@@ -59,7 +63,7 @@ async function storm(
   told.push(await healed(client));
   // One is down and one is silent when the program has nothing else to do.
   await sites[0].kill();
-  sites[sites.length - 1].pause();
+  await sites[sites.length - 1].pause();
   await failures(client);
   return told;
 }
