@@ -40,7 +40,8 @@ export interface RetryOptions {
   /**
    * Milliseconds between two attempts, 0 to 2^31 - 1, or a function that gives
    * them for the number of attempts made, 1 for the first:
-   * {@linkcode exponentialDelay} makes one.
+   * {@linkcode exponentialDelay} makes one. Without a delay a call gets over a
+   * lost connection, but not over a server that takes a while to come back.
    *
    * @default {0}
    */
