@@ -112,45 +112,43 @@ function hashBlock(): void {
   let c = STATE[2];
   let d = STATE[3];
   for (let i = 0; i < 16; i += 4) {
-    a = (a + ((b & c) | (~b & d)) + BLOCK[i] + SINES[i]) | 0;
+    a = (a + SINES[i] + BLOCK[i] + (d ^ ((c ^ d) & b))) | 0;
     a = ((a << 7) | (a >>> 25)) + b | 0;
-    d = (d + ((a & b) | (~a & c)) + BLOCK[i + 1] + SINES[i + 1]) | 0;
+    d = (d + SINES[i + 1] + BLOCK[i + 1] + (c ^ ((b ^ c) & a))) | 0;
     d = ((d << 12) | (d >>> 20)) + a | 0;
-    c = (c + ((d & a) | (~d & b)) + BLOCK[i + 2] + SINES[i + 2]) | 0;
+    c = (c + SINES[i + 2] + BLOCK[i + 2] + (b ^ ((a ^ b) & d))) | 0;
     c = ((c << 17) | (c >>> 15)) + d | 0;
-    b = (b + ((c & d) | (~c & a)) + BLOCK[i + 3] + SINES[i + 3]) | 0;
+    b = (b + SINES[i + 3] + BLOCK[i + 3] + (a ^ ((d ^ a) & c))) | 0;
     b = ((b << 22) | (b >>> 10)) + c | 0;
   }
   for (let i = 16; i < 32; i += 4) {
-    a = (a + ((b & d) | (c & ~d)) + BLOCK[(5 * i + 1) & 15] + SINES[i]) | 0;
+    a = (a + SINES[i] + BLOCK[(5 * i + 1) & 15] + (c & ~d) + (b & d)) | 0;
     a = ((a << 5) | (a >>> 27)) + b | 0;
-    d = (d + ((a & c) | (b & ~c)) + BLOCK[(5 * i + 6) & 15] + SINES[i + 1]) | 0;
+    d = (d + SINES[i + 1] + BLOCK[(5 * i + 6) & 15] + (b & ~c) + (a & c)) | 0;
     d = ((d << 9) | (d >>> 23)) + a | 0;
-    c = (c + ((d & b) | (a & ~b)) + BLOCK[(5 * i + 11) & 15] + SINES[i + 2]) |
-      0;
+    c = (c + SINES[i + 2] + BLOCK[(5 * i + 11) & 15] + (a & ~b) + (d & b)) | 0;
     c = ((c << 14) | (c >>> 18)) + d | 0;
-    b = (b + ((c & a) | (d & ~a)) + BLOCK[(5 * i + 16) & 15] + SINES[i + 3]) |
-      0;
+    b = (b + SINES[i + 3] + BLOCK[(5 * i + 16) & 15] + (d & ~a) + (c & a)) | 0;
     b = ((b << 20) | (b >>> 12)) + c | 0;
   }
   for (let i = 32; i < 48; i += 4) {
-    a = (a + (b ^ c ^ d) + BLOCK[(3 * i + 5) & 15] + SINES[i]) | 0;
+    a = (a + SINES[i] + BLOCK[(3 * i + 5) & 15] + (c ^ d ^ b)) | 0;
     a = ((a << 4) | (a >>> 28)) + b | 0;
-    d = (d + (a ^ b ^ c) + BLOCK[(3 * i + 8) & 15] + SINES[i + 1]) | 0;
+    d = (d + SINES[i + 1] + BLOCK[(3 * i + 8) & 15] + (b ^ c ^ a)) | 0;
     d = ((d << 11) | (d >>> 21)) + a | 0;
-    c = (c + (d ^ a ^ b) + BLOCK[(3 * i + 11) & 15] + SINES[i + 2]) | 0;
+    c = (c + SINES[i + 2] + BLOCK[(3 * i + 11) & 15] + (a ^ b ^ d)) | 0;
     c = ((c << 16) | (c >>> 16)) + d | 0;
-    b = (b + (c ^ d ^ a) + BLOCK[(3 * i + 14) & 15] + SINES[i + 3]) | 0;
+    b = (b + SINES[i + 3] + BLOCK[(3 * i + 14) & 15] + (d ^ a ^ c)) | 0;
     b = ((b << 23) | (b >>> 9)) + c | 0;
   }
   for (let i = 48; i < 64; i += 4) {
-    a = (a + (c ^ (b | ~d)) + BLOCK[(7 * i) & 15] + SINES[i]) | 0;
+    a = (a + SINES[i] + BLOCK[(7 * i) & 15] + (c ^ (b | ~d))) | 0;
     a = ((a << 6) | (a >>> 26)) + b | 0;
-    d = (d + (b ^ (a | ~c)) + BLOCK[(7 * i + 7) & 15] + SINES[i + 1]) | 0;
+    d = (d + SINES[i + 1] + BLOCK[(7 * i + 7) & 15] + (b ^ (a | ~c))) | 0;
     d = ((d << 10) | (d >>> 22)) + a | 0;
-    c = (c + (a ^ (d | ~b)) + BLOCK[(7 * i + 14) & 15] + SINES[i + 2]) | 0;
+    c = (c + SINES[i + 2] + BLOCK[(7 * i + 14) & 15] + (a ^ (d | ~b))) | 0;
     c = ((c << 15) | (c >>> 17)) + d | 0;
-    b = (b + (d ^ (c | ~a)) + BLOCK[(7 * i + 21) & 15] + SINES[i + 3]) | 0;
+    b = (b + SINES[i + 3] + BLOCK[(7 * i + 21) & 15] + (d ^ (c | ~a))) | 0;
     b = ((b << 21) | (b >>> 11)) + c | 0;
   }
   STATE[0] += a;

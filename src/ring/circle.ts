@@ -106,6 +106,13 @@ export class Circle {
   readonly owners: Uint32Array;
   readonly #rules: CircleRules;
   readonly #texts: readonly number[];
+  /**
+   * The circle up to the last point in equal sectors, at least as many as there
+   * are points: where each begins, so that few points are left to be searched.
+   */
+  readonly #starts: Uint32Array;
+  /** Makes a sector of a hash. */
+  readonly #shift: number;
 
   /** Draws the circle; points of equal value stand in the order of servers. */
   constructor(nodes: readonly CircleNode[], rules: CircleRules) {
@@ -130,19 +137,30 @@ export class Circle {
       this.values[i] = Math.floor(sorted[i] / nodes.length);
       this.owners[i] = sorted[i] % nodes.length;
     }
+    const bits = 32 - Math.clz32(this.values[size - 1]);
+    this.#shift = Math.max(0, bits - (32 - Math.clz32(size)));
+    this.#starts = new Uint32Array(2 ** (bits - this.#shift) + 1);
+    at = 0;
+    for (let sector = 0; sector < this.#starts.length; sector++) {
+      const start = sector * 2 ** this.#shift;
+      while (at < size && this.values[at] < start) at++;
+      this.#starts[sector] = at;
+    }
   }
 
   /** The index of the first point from a hash on. */
   next(hash: number): number {
     const values = this.values;
-    let low = 0;
-    let high = values.length;
+    if (hash > values[values.length - 1]) return 0;
+    const sector = hash >>> this.#shift;
+    let low = this.#starts[sector];
+    let high = this.#starts[sector + 1];
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (values[middle] < hash) low = middle + 1;
       else high = middle;
     }
-    return low === values.length ? 0 : low;
+    return low;
   }
 
   /**

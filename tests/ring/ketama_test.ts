@@ -252,6 +252,35 @@ test("Circle counts points by weight in the precision of each client", () => {
   assertEquals(points_per_server.length, 90);
 });
 
+test("Circle.next() finds the first point from any hash on", () => {
+  const hashes: readonly ((text: string) => number)[] = [
+    md5Word,
+    (text) => crc32(text) >>> 17,
+    (text) => crc32(text) % 7,
+    (text) => 0xffffff00 + crc32(text) % 256,
+    () => 0,
+    () => 0xffffffff,
+  ];
+  let checked = 0;
+  for (const hash of hashes) {
+    for (const count of [2, 3, 5]) {
+      const rules = libmemcachedRules(hash);
+      const circle = circleOf(names(count), null, rules);
+      const near = Array.from(circle.values).flatMap((value) => [
+        Math.max(0, value - 1),
+        value,
+        Math.min(0xffffffff, value + 1),
+      ]);
+      for (const key of [...near, 0, 1, 2 ** 31, 2 ** 32 - 1]) {
+        const found = circle.values.findIndex((value) => value >= key);
+        assert(circle.next(key) === Math.max(found, 0), `${key}`);
+      }
+      checked++;
+    }
+  }
+  assertEquals(checked, 18);
+});
+
 const VARIANTS: readonly KetamaHashOptions[] = [
   {},
   { variant: "libmemcached" },
