@@ -70,12 +70,18 @@ export function readValue(
   text: ReadText,
   request: Request,
 ): unknown {
-  const { data, dataStart, dataEnd, flags } = reply;
+  const { data, dataStart, dataEnd, flags, owned } = reply;
   const { serde } = context;
   try {
-    const value = reply.owned
-      ? serde.deserialize(key, data.subarray(dataStart, dataEnd), flags)
-      : serde[FROM_VIEW](key, data, dataStart, dataEnd, flags, text);
+    const value = serde[FROM_VIEW](
+      key,
+      data,
+      dataStart,
+      dataEnd,
+      flags,
+      text,
+      owned,
+    );
     if (!isThenable(value)) return value;
     const { deadline, signal } = request;
     const timedOut = () => serdeTimeout(request.timeout, request.about());

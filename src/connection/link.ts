@@ -124,7 +124,10 @@ export class Link implements ConnEvents {
       options.server,
       (error) => this.drop(error),
     );
-    this.#decoder = new Decoder(options.maxValueSize);
+    this.#decoder = new Decoder(
+      options.maxValueSize,
+      (flags) => this.inflight.peek()?.keepsBytes(flags) ?? true,
+    );
     this.#text = conn.text === undefined
       ? plainText
       : (bytes, start, end) => conn.text!(bytes, start, end);

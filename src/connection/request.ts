@@ -185,6 +185,11 @@ export abstract class Request {
     return false;
   }
 
+  /** Whether the bytes of a value with these flags may be kept. */
+  keepsBytes(_flags: number): boolean {
+    return true;
+  }
+
   /** The token that ends its raw reply, if it has one. */
   get rawToken(): Uint8Array | undefined {
     return undefined;

@@ -14,6 +14,7 @@ import {
   FROM_VIEW,
   type ReadText,
   type Serde,
+  UNKEPT,
   type ViewSerde,
 } from "./serde.ts";
 import { deflate, inflate } from "./zlib.ts";
@@ -202,6 +203,8 @@ export function compressedSerde(options: CompressedSerdeOptions = {}): Serde {
         ? inner.deserialize(key, data, flags)
         : unpack(key, data, 0, data.length, flags);
     },
+    // What is compressed may be waited for, out of memory of its own.
+    [UNKEPT]: 0,
     [FROM_VIEW](
       key: string,
       bytes: Uint8Array,
@@ -209,9 +212,10 @@ export function compressedSerde(options: CompressedSerdeOptions = {}): Serde {
       end: number,
       flags: number,
       text: ReadText,
+      own?: boolean,
     ): unknown {
       return (flags & FLAG_COMPRESSED) === 0
-        ? inner[FROM_VIEW](key, bytes, start, end, flags, text)
+        ? inner[FROM_VIEW](key, bytes, start, end, flags, text, own)
         : unpack(key, bytes, start, end, flags);
     },
   };

@@ -8,7 +8,13 @@
 import { MemcacheIllegalInputError, MemcacheSerdeError } from "../errors.ts";
 import type { Serialized } from "../types.ts";
 import { isBytes, ownCopy } from "./bytes.ts";
-import { FROM_VIEW, type Serde, type ViewSerde } from "./serde.ts";
+import {
+  FROM_VIEW,
+  type ReadText,
+  type Serde,
+  UNKEPT,
+  type ViewSerde,
+} from "./serde.ts";
 import { checkText } from "./utf8.ts";
 
 /** Largest flags that memcached stores. */
@@ -145,14 +151,20 @@ export function viewSerde<V>(serde: Serde<V>): ViewSerde<V> {
       );
     },
     deserialize,
+    [UNKEPT]: 0,
     [FROM_VIEW](
       key: string,
       bytes: Uint8Array,
       start: number,
       end: number,
       flags: number,
+      _text: ReadText,
+      own?: boolean,
     ): V | Promise<V> {
-      return deserialize(key, ownCopy(bytes, start, end), flags);
+      const data = own
+        ? bytes.subarray(start, end)
+        : ownCopy(bytes, start, end);
+      return deserialize(key, data, flags);
     },
   };
 }

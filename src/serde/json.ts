@@ -19,6 +19,7 @@ import {
   FROM_VIEW,
   type ReadText,
   type Serde,
+  UNKEPT,
   type ViewSerde,
 } from "./serde.ts";
 import { findObstacle, type Obstacle } from "./storable.ts";
@@ -92,7 +93,7 @@ function unreadable(key: string, what: string, hint = ""): MemcacheSerdeError {
   return new MemcacheSerdeError(`Cannot read value: ${what}${hint}`, { key });
 }
 
-/** Reads a value where it lies; without `text` the bytes may be kept. */
+/** Reads a value where it lies; if they are its `own`, bytes are kept. */
 function read(
   key: string,
   bytes: Uint8Array,
@@ -100,6 +101,7 @@ function read(
   end: number,
   flags: number,
   text?: ReadText,
+  own?: boolean,
 ): unknown {
   if ((flags & FLAG_TEXT) !== 0) {
     return readUtf8(key, bytes, start, end, flags, text);
@@ -136,14 +138,15 @@ function read(
         "text, integers or bytes from Python, or read the bytes by rawSerde",
     );
   }
-  return text === undefined ? bytes : copyOut(bytes, start, end);
+  return own ? bytes.subarray(start, end) : copyOut(bytes, start, end);
 }
 
 const serde: ViewSerde = {
   serialize,
   deserialize(key: string, data: Uint8Array, flags: number): unknown {
-    return read(key, data, 0, data.length, flags);
+    return read(key, data, 0, data.length, flags, undefined, true);
   },
+  [UNKEPT]: FLAG_TEXT | FLAG_INTEGER | FLAG_BIGINT | FLAG_JSON,
   [FROM_VIEW]: read,
 };
 

@@ -7,7 +7,13 @@
 import { MemcacheSerdeError } from "../errors.ts";
 import type { Serialized } from "../types.ts";
 import { copyOut, isBytes } from "./bytes.ts";
-import { FROM_VIEW, type Serde, type ViewSerde } from "./serde.ts";
+import {
+  FROM_VIEW,
+  type ReadText,
+  type Serde,
+  UNKEPT,
+  type ViewSerde,
+} from "./serde.ts";
 import { checkText } from "./utf8.ts";
 
 /** Names the type of a value for an error message. */
@@ -30,13 +36,17 @@ const serde: ViewSerde<Uint8Array | string> = {
   deserialize(_key: string, data: Uint8Array): Uint8Array {
     return data;
   },
+  [UNKEPT]: 0,
   [FROM_VIEW](
     _key: string,
     bytes: Uint8Array,
     start: number,
     end: number,
+    _flags: number,
+    _text: ReadText,
+    own?: boolean,
   ): Uint8Array {
-    return copyOut(bytes, start, end);
+    return own ? bytes.subarray(start, end) : copyOut(bytes, start, end);
   },
 };
 

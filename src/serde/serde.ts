@@ -43,10 +43,27 @@ export type ReadText = (
  */
 export const FROM_VIEW: unique symbol = Symbol("fromView");
 
+/**
+ * Name of the flags any of which says that nothing of a value's bytes is kept:
+ * -1 where none ever is, 0 where all may be.
+ */
+export const UNKEPT: unique symbol = Symbol("unkept");
+
+/** Whether the bytes of a value with these flags may be kept. */
+export function keepsBytes(serde: ViewSerde, flags: number): boolean {
+  const unkept = serde[UNKEPT];
+  return unkept !== -1 && (flags & unkept) === 0;
+}
+
 /** A serde with the shortcut. */
 export interface ViewSerde<V = unknown> extends Serde<V> {
+  /** See {@linkcode UNKEPT}. */
+  readonly [UNKEPT]: number;
   /**
-   * Makes a value of `bytes[start..end)`, of which nothing may be kept: what
+   * Makes a value of `bytes[start..end)`.
+   *
+   * @param text Makes text of bytes in the runtime's fastest way.
+   * @param own Whether the memory is the value's own, to be kept; if absent, what
    * outlives the call is copied.
    */
   [FROM_VIEW](
@@ -56,5 +73,6 @@ export interface ViewSerde<V = unknown> extends Serde<V> {
     end: number,
     flags: number,
     text: ReadText,
+    own?: boolean,
   ): V | Promise<V>;
 }

@@ -7,7 +7,7 @@
 import { MemcacheSerdeError } from "../errors.ts";
 import type { Serialized } from "../types.ts";
 import { typeName } from "./raw.ts";
-import { FROM_VIEW, type Serde, type ViewSerde } from "./serde.ts";
+import { FROM_VIEW, type Serde, UNKEPT, type ViewSerde } from "./serde.ts";
 import { checkText, readUtf8 } from "./utf8.ts";
 
 const serde: ViewSerde<string> = {
@@ -23,6 +23,7 @@ const serde: ViewSerde<string> = {
   deserialize(key: string, data: Uint8Array, flags: number): string {
     return readUtf8(key, data, 0, data.length, flags);
   },
+  [UNKEPT]: -1,
   [FROM_VIEW]: readUtf8,
 };
 

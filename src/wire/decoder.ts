@@ -10,6 +10,7 @@
  * @module
  */
 
+import { borrowBlock, returnBlock } from "./block.ts";
 import { Header, isValue, readMetaFlags, readVa, readValue } from "./header.ts";
 import { readVaHit, readValueHit, VA_ROOM } from "./hit.ts";
 import { GOES_ON, RawReply, TOO_LONG } from "./raw_reply.ts";
@@ -50,6 +51,7 @@ export class Decoder extends Header {
   fault = "";
 
   readonly #maxValueSize: number;
+  readonly #keeps: (flags: number) => boolean;
   #chunk: Uint8Array = EMPTY;
   #at = 0;
   #kept: Uint8Array = EMPTY;
@@ -57,16 +59,23 @@ export class Decoder extends Header {
   #block: Uint8Array | undefined = undefined;
   #blockKind = MORE;
   #filled = 0;
+  #borrowed = false;
   #raw: RawReply | undefined = undefined;
 
   /**
    * Makes a decoder for one connection.
    *
    * @param maxValueSize Largest data block to accept, in bytes.
+   * @param keeps Whether the bytes of the value that comes next, stored with
+   * these flags, may be kept by whom they are for.
    */
-  constructor(maxValueSize: number) {
+  constructor(
+    maxValueSize: number,
+    keeps: (flags: number) => boolean = () => true,
+  ) {
     super();
     this.#maxValueSize = maxValueSize;
+    this.#keeps = keeps;
   }
 
   /** Takes the next bytes. The former ones must have been read to the end. */
@@ -351,7 +360,10 @@ export class Decoder extends Header {
       this.keyEnd -= start;
     } else this.metaStart -= start;
     this.#at = at;
-    this.#block = new Uint8Array(size + 2);
+    this.#borrowed = !this.#keeps(this.flags);
+    this.#block = this.#borrowed
+      ? borrowBlock(size + 2)
+      : new Uint8Array(size + 2);
     this.#blockKind = kind;
     this.#filled = 0;
     return this.#fill(this.#block);
@@ -370,13 +382,15 @@ export class Decoder extends Header {
     if (this.#filled < block.length) return MORE;
     const size = block.length - 2;
     this.#block = undefined;
+    // What it holds is read before another block is begun.
+    if (this.#borrowed) returnBlock(block);
     if (block[size] !== CR || block[size + 1] !== LF) {
       return this.#invalid("a value longer than its header says");
     }
     this.data = block;
     this.dataStart = 0;
     this.dataEnd = size;
-    this.owned = true;
+    this.owned = !this.#borrowed;
     return this.#blockKind;
   }
 }

@@ -70,6 +70,19 @@ test("Client sends a lone command at once, and what comes beside it in one more 
   });
 });
 
+test("Client gathers commands without a reply, also behind a lone command", async () => {
+  const traffic = watched();
+  await withPair({}, { dial: traffic.dial }, async ({ client }) => {
+    await client.get("warm");
+    await client.get("warm");
+    const writes = traffic.writes.length;
+    await Promise.all(
+      keys(64).map((key) => client.set(key, "v", { noreply: true })),
+    );
+    assertEquals(traffic.writes.length - writes, 1);
+  });
+});
+
 test("Client sends hundreds of gets, and each caller gets its own value", async () => {
   for (const protocol of ["auto", "classic"] as const) {
     await withPair({}, { protocol }, async ({ server, client }) => {

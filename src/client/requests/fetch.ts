@@ -15,6 +15,7 @@ import {
 } from "../../connection/request.ts";
 import type { Item } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
+import { keepsBytes } from "../../serde/serde.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { sameKey } from "../../wire/key.ts";
 import type { Output } from "../../wire/output.ts";
@@ -90,6 +91,10 @@ export abstract class FetchRequest extends Request {
 
   protected override rewind(): void {
     this.#hit = undefined;
+  }
+
+  override keepsBytes(flags: number): boolean {
+    return keepsBytes(this.context.serde, flags);
   }
 
   override encode(out: Output, meta: boolean, opaque: number): void {

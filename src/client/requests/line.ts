@@ -154,6 +154,12 @@ export class JoinedRequest extends LineRequest {
     this.#value = undefined;
   }
 
+  override keepsBytes(flags: number): boolean {
+    // All are of one client; those that have their value are gone.
+    const member = this.#members.find((member) => member !== undefined);
+    return member?.keepsBytes(flags) ?? true;
+  }
+
   protected override rewind(): void {
     super.rewind();
     this.#held = -1;

@@ -9,6 +9,7 @@ import type { ReadText, Request } from "../../connection/request.ts";
 import { combined, MemcacheError, rebound } from "../../errors.ts";
 import type { CommandOptions } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
+import { keepsBytes } from "../../serde/serde.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import {
   type Context,
@@ -123,6 +124,10 @@ export class HarvestRequest extends LineRequest {
       () => harvest.end(),
       (error) => harvest.failed(error, pairs),
     );
+  }
+
+  override keepsBytes(flags: number): boolean {
+    return keepsBytes(this.#context.serde, flags);
   }
 
   protected override hit(index: number, reply: Decoder, text: ReadText): void {
