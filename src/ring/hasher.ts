@@ -82,9 +82,10 @@ export interface Hasher {
    */
   getNodes?(key: string): Iterable<string>;
   /**
-   * Removes a server for good, present or removed, where
-   * {@linkcode Hasher.removeNode} keeps its place in the list for it. Only
-   * hashers that place by position have this method.
+   * Removes a server for good, whether it is there or was removed before. Only
+   * hashers that place by position have this method: with
+   * {@linkcode Hasher.removeNode} they keep the server's place in the list for
+   * it, so that no key of another server moves while one is dead.
    *
    * @param name The name of the server.
    * @throws {MemcacheIllegalInputError} If there was no such server.

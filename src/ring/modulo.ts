@@ -96,7 +96,9 @@ export class ModuloHash implements Hasher {
       );
     }
     this.#rehashes = variant === "python-memcached";
-    this.#hash = hash ?? (this.#rehashes ? crc32Bits : crc32);
+    this.#hash = hash === undefined
+      ? (this.#rehashes ? crc32Bits : crc32)
+      : (key) => hash(key) >>> 0;
     this.#lastResort = lastResort;
   }
 

@@ -75,7 +75,8 @@ export class RendezvousHash implements Hasher {
   readonly #hash: ((text: string, seed: number) => number) | undefined;
   /** By name in the order of code points: the later wins a tie. */
   #nodes: readonly Node[] = [];
-  #isWeighted = false;
+  /** The scores of the key at work, by node, if there are unequal weights. */
+  #weighted: Float64Array | undefined;
   #prefixes: MurmurPrefixes | undefined;
 
   /**
@@ -168,7 +169,9 @@ export class RendezvousHash implements Hasher {
   #place(nodes: Node[]): void {
     nodes.sort((a, b) => compareCodePoints(a.name, b.name));
     this.#nodes = nodes;
-    this.#isWeighted = nodes.some(({ weight }) => weight !== nodes[0].weight);
+    this.#weighted = nodes.some(({ weight }) => weight !== nodes[0].weight)
+      ? new Float64Array(nodes.length)
+      : undefined;
     this.#prefixes = this.#hash !== undefined
       ? undefined
       : new MurmurPrefixes(nodes.map(({ name }) => `${name}-`), this.#seed);
@@ -179,14 +182,14 @@ export class RendezvousHash implements Hasher {
     const hash = this.#hash;
     const hashes = this.#prefixes?.hash(key) ??
       this.#nodes.map(({ name }) => hash!(`${name}-${key}`, this.#seed) >>> 0);
-    return this.#isWeighted ? this.#weigh(hashes) : hashes;
-  }
-
-  // Exponentially distributed with the weight as its rate: the share of the
-  // keys for which one is the greatest is its weight's share of all weights.
-  #weigh(hashes: ArrayLike<number>): number[] {
-    return this.#nodes.map(({ weight }, i) =>
-      -weight / Math.log((hashes[i] + 0.5) / 2 ** 32)
-    );
+    const weighted = this.#weighted;
+    if (weighted === undefined) return hashes;
+    for (let i = 0; i < weighted.length; i++) {
+      // Exponentially distributed with the weight as its rate: the share of
+      // the keys for which it is the greatest is the weight's of all weights.
+      const uniform = (hashes[i] + 0.5) / 2 ** 32;
+      weighted[i] = -this.#nodes[i].weight / Math.log(uniform);
+    }
+    return weighted;
   }
 }

@@ -288,7 +288,7 @@ const VARIANTS: readonly KetamaHashOptions[] = [
   { variant: "3rd-eden" },
 ];
 
-test("KetamaHash moves about 1/n of the keys when one of n servers leaves", () => {
+test("KetamaHash moves about 1/n of the keys when one of n servers leaves or comes", () => {
   const keys = manyKeys(20_000);
   for (const options of VARIANTS) {
     // npm's memcached has 39 texts instead of 40 for 7 and 14 servers.
@@ -306,7 +306,9 @@ test("KetamaHash moves about 1/n of the keys when one of n servers leaves", () =
       // 100 or 160 points are not even: each share is within half of 1/n.
       assert(Math.abs(share * count - 1) < 0.5, what);
       hasher.addNode(gone);
-      assertEquals(placementOf(hasher, keys), before);
+      const back = placementOf(hasher, keys);
+      assertEquals(movesOf(after, back, gone), { share, strayed: 0 });
+      assertEquals(back, before);
     }
   }
 });

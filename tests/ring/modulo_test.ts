@@ -120,7 +120,9 @@ test("ModuloHash moves only the keys of a server that is removed", () => {
       assertEquals(strayed, 0);
       assert(Math.abs(share * count - 1) < 0.2, `${count}: ${share}`);
       hasher.addNode(gone);
-      assertEquals(placementOf(hasher, keys), before);
+      const back = placementOf(hasher, keys);
+      assertEquals(movesOf(after, back, gone), { share, strayed: 0 });
+      assertEquals(back, before);
     }
   }
 });
@@ -206,6 +208,16 @@ test("ModuloHash.getNode() hashes nothing with one server or none", () => {
   hasher.addNode("a:1");
   hasher.addNode("b:1");
   assertThrows(() => hasher.getNode("k"), Error, "hashed");
+});
+
+test("ModuloHash takes any number of a hash for one of 32 bits", () => {
+  for (const hashed of [-1, 2 ** 40 + 1, 1.5, NaN, Infinity]) {
+    for (const variant of ["python-memcached", "gomemcache"] as const) {
+      const hasher = new ModuloHash({ variant, hash: () => hashed });
+      for (const name of names(3)) hasher.addNode(name);
+      assertEquals(hasher.getNode("k"), names(3)[(hashed >>> 0) % 3]);
+    }
+  }
 });
 
 test("ModuloHash.addNode() takes a name once, with its last weight", () => {

@@ -147,7 +147,7 @@ test("RendezvousHash.getNode() keeps to murmur3 of any names and keys", () => {
   assertEquals(checked, 300 * 18);
 });
 
-test("RendezvousHash moves 1/n of the keys when one of n servers leaves", () => {
+test("RendezvousHash moves 1/n of the keys when one of n servers leaves or comes", () => {
   const keys = manyKeys(20_000);
   for (const count of [2, 3, 10, 40]) {
     const nodes = names(count);
@@ -164,7 +164,9 @@ test("RendezvousHash moves 1/n of the keys when one of n servers leaves", () => 
       assertShare(got, 1 / (count - 1), keys.length, node);
     }
     hasher.addNode(gone);
-    assertEquals(placementOf(hasher, keys), before);
+    const back = placementOf(hasher, keys);
+    assertEquals(movesOf(after, back, gone), { share, strayed: 0 });
+    assertEquals(back, before);
   }
 });
 
