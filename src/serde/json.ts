@@ -138,7 +138,10 @@ function read(
         "text, integers or bytes from Python, or read the bytes by rawSerde",
     );
   }
-  return own ? bytes.subarray(start, end) : copyOut(bytes, start, end);
+  if (own) {
+    return end - start < bytes.length ? bytes.subarray(start, end) : bytes;
+  }
+  return copyOut(bytes, start, end);
 }
 
 const serde: ViewSerde = {
