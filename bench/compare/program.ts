@@ -11,6 +11,7 @@ import { type Contender, openOurs, openPeer, type Ours } from "./contenders.ts";
 import { Floor, type Transport } from "./floor.ts";
 import { measureMemory } from "./memory.ts";
 import { pinThreads } from "./pin.ts";
+import { profile } from "./profile.ts";
 import {
   isOwn,
   type Items,
@@ -43,6 +44,8 @@ export interface Task {
   readonly time: number;
   /** Weigh that many idle clients of each contender instead; 0: measure. */
   readonly idle: number;
+  /** Profile the loads instead, ours only. */
+  readonly profile: boolean;
 }
 
 /** What a contender came to in a scenario. */
@@ -66,12 +69,16 @@ export interface Outcome {
   /** Whether the threads were placed. */
   readonly pinned: boolean;
   readonly rows: Row[];
+  /** Lines to print, where the loads were profiled. */
+  readonly profiles: string[];
 }
 
 /** Longest time for a run that should take a fraction of a second. */
 const PATIENCE = 30_000;
 /** Milliseconds of work before anything counts. */
 const WARM = 400;
+/** Milliseconds that are profiled. */
+const PROFILED = 3000;
 /** Rounds of a case of the codec. */
 const CODEC = 15;
 /** Milliseconds of a round that measures time. */
@@ -82,6 +89,11 @@ interface Player {
   readonly name: string;
   prepare(scenario: Scenario): Promise<void>;
   run(scenario: Scenario, count: number): Promise<number>;
+  /**
+   * One call alone, after others were at work: some clients close what has
+   * been idle for 5 s, and memcache then opens a connection for each call.
+   */
+  wake(scenario: Scenario): Promise<void>;
   verify(scenario: Scenario): Promise<void>;
   /** Starts anew after a failure. */
   renew(): Promise<void>;
@@ -104,7 +116,10 @@ class ClientPlayer implements Player {
 
   async prepare(scenario: Scenario): Promise<void> {
     const name = itemsName(scenario);
-    if (this.#items.has(name)) return await this.verify(scenario);
+    if (this.#items.has(name)) {
+      await this.wake(scenario);
+      return await this.verify(scenario);
+    }
     const items = makeItems(this.#prefix, scenario);
     await store(this.#client, items, scenario.kind === "bytes");
     this.#items.set(name, items);
@@ -113,6 +128,11 @@ class ClientPlayer implements Player {
   async run(scenario: Scenario, count: number): Promise<number> {
     const items = this.#items.get(itemsName(scenario))!;
     return await runScenario(scenario, this.#client, items, count);
+  }
+
+  async wake(scenario: Scenario): Promise<void> {
+    const { keys } = this.#items.get(itemsName(scenario))!;
+    await this.#client.get(keys[0]).catch(() => this.#client.get(keys[0]));
   }
 
   async verify(scenario: Scenario): Promise<void> {
@@ -162,6 +182,8 @@ class FloorPlayer implements Player {
   async verify(scenario: Scenario): Promise<void> {
     await this.#floors.get(itemsName(scenario))!.check(scenario);
   }
+
+  async wake(): Promise<void> {}
 
   async renew(): Promise<void> {}
 
@@ -250,7 +272,7 @@ async function measure(
       await attempt(i, async () => {
         const timed = scenario.unit === "ms";
         const count = timed ? MEASURED : paces[i] * time;
-        // Wakes up what slept while the others were at work.
+        await players[i].wake(scenario);
         if (!timed) await players[i].run(scenario, count / 20);
         pinThreads();
         const usage = process.cpuUsage();
@@ -269,7 +291,10 @@ async function measure(
     }
   }
   for (const [i, player] of players.entries()) {
-    await attempt(i, () => player.verify(scenario));
+    await attempt(i, async () => {
+      await player.wake(scenario);
+      await player.verify(scenario);
+    });
   }
   return rows;
 }
@@ -295,6 +320,7 @@ async function run(task: Task): Promise<Outcome> {
   };
   const pinned = pinThreads();
   const rows: Row[] = [];
+  const profiles: string[] = [];
   if (task.idle > 0) {
     for (const name of contenders) {
       const { keys, values } = makeItems("idle", SCENARIOS[0]);
@@ -308,14 +334,14 @@ async function run(task: Task): Promise<Outcome> {
         ...{ scenario: "idle", contender: name, values: [kib], cpu: [] },
       });
     }
-    return { runtime: runtime(), versions, pinned, rows };
+    return { runtime: runtime(), versions, pinned, rows, profiles };
   }
   const codec = SCENARIOS.filter(({ kind, name }) =>
     kind === "codec" && task.scenarios.includes(name)
   ).map(({ name }) => name);
   if (codec.length > 0) {
     rows.push(...await measureCodec(codec, contenders, task.peers, CODEC));
-    return { runtime: runtime(), versions, pinned, rows };
+    return { runtime: runtime(), versions, pinned, rows, profiles };
   }
   const players = contenders.map((name, i) =>
     name === "floor"
@@ -324,6 +350,16 @@ async function run(task: Task): Promise<Outcome> {
   );
   for (const scenario of SCENARIOS) {
     if (!task.scenarios.includes(scenario.name)) continue;
+    if (task.profile) {
+      const [player] = players;
+      await player.prepare(scenario);
+      const pace = await warmUp(player, scenario, task.time);
+      pinThreads();
+      const run = () => player.run(scenario, pace * PROFILED);
+      profiles.push(`\n${scenario.name}: ${scenario.title}`);
+      profiles.push(...await profile(run));
+      continue;
+    }
     const own = isOwn(scenario);
     const able = players.filter(({ name }) =>
       // Nothing can be late that does nothing.
@@ -335,7 +371,7 @@ async function run(task: Task): Promise<Outcome> {
     say(`  ${scenario.name}`);
   }
   for (const player of players) await player.close();
-  return { runtime: runtime(), versions, pinned, rows };
+  return { runtime: runtime(), versions, pinned, rows, profiles };
 }
 
 const outcome = await run(JSON.parse(process.argv[2]));

@@ -24,7 +24,7 @@ export interface Result {
   readonly command: string;
   /** The server and its version. */
   readonly server: string;
-  /** Processor and kernel. */
+  /** Processors and system. */
   readonly machine: string;
   /** Versions of the packages from npm. */
   readonly versions: Readonly<Record<string, string>>;

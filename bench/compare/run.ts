@@ -12,7 +12,8 @@
  *
  * `--ours` measures another checkout's client too, as `before`. The codec and
  * the memory of idle clients are measured in processes of their own. `--bars`
- * says which bars are met; `--from` shows a result that `--json` has kept.
+ * says which bars are met; `--from` shows a result that `--json` has kept;
+ * `--profile` says where the time goes in place of measuring it.
  *
  * @module
  */
@@ -48,6 +49,7 @@ interface Settings {
   json: string | undefined;
   from: string | undefined;
   bars: boolean;
+  profile: boolean;
 }
 
 function fail(message: string): never {
@@ -68,11 +70,12 @@ function read(args: readonly string[]): Settings {
     json: undefined,
     from: undefined,
     bars: false,
+    profile: false,
   };
   for (const arg of args) {
     if (arg === "--") continue;
-    if (arg === "--bars") {
-      settings.bars = true;
+    if (arg === "--bars" || arg === "--profile") {
+      settings[arg === "--bars" ? "bars" : "profile"] = true;
       continue;
     }
     const [, name, value] = /^--(\w+)=(.+)$/.exec(arg) ??
@@ -190,6 +193,7 @@ async function measure(
   versions: Record<string, string>,
 ): Promise<RuntimeResult> {
   const { contenders, rounds, time, processes } = settings;
+  const common = { rounds, time, idle: 0, profile: false };
   const of = (...kinds: string[]): string[] =>
     SCENARIOS.filter(({ kind, name }) =>
       settings.scenarios.includes(name) && kinds.includes(kind)
@@ -209,19 +213,19 @@ async function measure(
   };
   for (let i = 1; i <= processes && scenarios.length > 0; i++) {
     console.error(`${target}, process ${i} of ${processes}`);
-    const task = { contenders, scenarios, rounds, time, idle: 0 };
+    const task = { ...common, contenders, scenarios };
     add(await start(target, out, task, settings));
   }
   if (codec.length > 0) {
     console.error(`${target}, the codec alone`);
-    const task = { contenders, scenarios: codec, rounds, time, idle: 0 };
+    const task = { ...common, contenders, scenarios: codec };
     add(await start(target, out, task, settings));
   }
   if (settings.scenarios.includes("idle")) {
     for (const name of contenders.filter((name) => name !== "floor")) {
       console.error(`${target}, idle clients of ${name}`);
       const { idle } = settings;
-      const task = { contenders: [name], scenarios, rounds, time, idle };
+      const task = { ...common, contenders: [name], scenarios, idle };
       for (let i = 0; i < IDLE_PROCESSES; i++) {
         add(await start(target, out, task, settings));
       }
@@ -230,12 +234,32 @@ async function measure(
   return { runtime, pinned, rows: join(parts) };
 }
 
+/** Says where our own client's time goes under the loads. */
+async function explain(
+  target: string,
+  out: string,
+  settings: Settings,
+): Promise<void> {
+  const scenarios = SCENARIOS.filter(({ name, unit }) =>
+    unit === "op/s" && settings.scenarios.includes(name)
+  ).map(({ name }) => name);
+  const { time } = settings;
+  const task = { contenders: ["ours"], scenarios, rounds: 1, time, idle: 0 };
+  const { runtime, profiles } = await start(
+    target,
+    out,
+    { ...task, profile: true },
+    settings,
+  );
+  console.log([`\n${runtime}: where the time goes`, ...profiles].join("\n"));
+}
+
 async function machine(): Promise<string> {
   const info = await Deno.readTextFile("/proc/cpuinfo").catch(() => "");
   const [, model = "unknown processor"] = /^model name\s*: (.*)$/m.exec(info) ??
     [];
   const cpus = navigator.hardwareConcurrency;
-  return `${cpus} CPUs, ${model.trim()}, ${Deno.build.os} ${Deno.osRelease()}`;
+  return `${cpus} CPUs, ${model.trim()}, ${Deno.build.os}`;
 }
 
 /** Measures all that the settings ask for. */
@@ -258,6 +282,10 @@ async function compare(
       await Deno.writeTextFile(`${out}/package.json`, `{"type":"module"}`);
     }
     for (const target of settings.on) {
+      if (settings.profile) {
+        await explain(target, out, settings);
+        continue;
+      }
       const result = await measure(target, out, settings, versions);
       runtimes.push(result);
       print(result, settings);
