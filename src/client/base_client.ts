@@ -436,9 +436,11 @@ export class BaseClient implements KeyCommands {
     command: "incr" | "decr",
     key: Key,
     delta: number | bigint = 1,
-    options: CountOptions = {},
+    given?: CountOptions,
   ): Promise<T> {
     try {
+      // Who has no types may give null, as to every other command.
+      const options = given ?? {};
       const plan = planCount(this.#context, command, key, delta, options);
       if (plan.first === undefined) return this.#run(plan.make(), key, options);
       const route = routeOf(key);

@@ -54,6 +54,8 @@ export class FakeClock {
     // The library asks for no more than this of a timer.
     globalThis.setTimeout = set as unknown as typeof setTimeout;
     globalThis.clearTimeout = clear as unknown as typeof clearTimeout;
+    // The runtimes do not agree on whose property it is.
+    const now = Object.getOwnPropertyDescriptor(performance, "now");
     Object.defineProperty(performance, "now", {
       value: () => this.time,
       configurable: true,
@@ -64,8 +66,8 @@ export class FakeClock {
     } finally {
       globalThis.setTimeout = setTimeout;
       globalThis.clearTimeout = clearTimeout;
-      // What it had before was its prototype's.
       delete (performance as { now?: unknown }).now;
+      if (now !== undefined) Object.defineProperty(performance, "now", now);
     }
   }
 }

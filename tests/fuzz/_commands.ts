@@ -134,7 +134,7 @@ function readLine(line: string): Omit<Command, "data"> {
   const keys = keysOf(name, args);
   // A key may be called "noreply".
   const others = args.slice(name.startsWith("g") ? args.length : keys.length);
-  const noreply = others.at(-1) === "noreply";
+  const noreply = name !== "stats" && others.at(-1) === "noreply";
   return { name, keys, args, line, noreply };
 }
 

@@ -1,0 +1,246 @@
+/**
+ * Every place of every method where a caller gives something, and what may be
+ * sent for it.
+ *
+ * @module
+ */
+import type { Client } from "@x/memcache";
+
+/** A client as who has no types sees it. */
+export type Loose = Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+/** Where something can be given. */
+export interface Place {
+  /** For who reads a failure. */
+  readonly name: string;
+  /** The commands that may be sent. */
+  readonly sends: readonly string[];
+  /**
+   * How many of them: exactly one, or none, or as many as there are keys, or
+   * one after another as they are answered.
+   */
+  readonly count: "one" | "none" | "any";
+  /** Whether the thing is a key, or has keys in it. */
+  readonly ofKeys: boolean;
+  /** Makes the call. */
+  call(client: Loose, thing: unknown): Promise<unknown>;
+}
+
+const READS = ["get", "gets", "gat", "gats", "mg"];
+
+type Call = (client: Loose, thing: unknown) => Promise<unknown>;
+
+function places(
+  sends: readonly string[],
+  count: Place["count"],
+  ofKeys: boolean,
+  calls: Readonly<Record<string, Call>>,
+): Place[] {
+  return Object.entries(calls).map(([name, call]) => ({
+    name,
+    sends,
+    count,
+    ofKeys,
+    call,
+  }));
+}
+
+/** The options of a method, each as something hostile, and all of them so. */
+function options(
+  names: readonly string[],
+  call: (client: Loose, options: unknown) => Promise<unknown>,
+): Record<string, Call> {
+  const calls: Record<string, Call> = { options: call };
+  for (const name of [...names, "timeout", "signal"]) {
+    calls[name] = (client, thing) => call(client, { [name]: thing });
+  }
+  return calls;
+}
+
+/** A method of one key: `rest` is what stands between key and options. */
+function keyed(
+  method: string,
+  sends: readonly string[],
+  rest: readonly unknown[],
+  names: readonly string[],
+  more: Readonly<Record<string, Call>> = {},
+  count: Place["count"] = "one",
+): Place[] {
+  const keys: Record<string, Call> = {
+    key: (client, thing) => client[method](thing, ...rest),
+    "key of a pair": (client, thing) => client[method](["r", thing], ...rest),
+  };
+  if (names.includes("noreply")) {
+    keys["key without reply"] = (client, thing) =>
+      client[method](thing, ...rest, { noreply: true });
+  }
+  const others: Record<string, Call> = {
+    "route of a pair": (client, thing) => client[method]([thing, "k"], ...rest),
+    ...options(names, (client, all) => client[method]("k", ...rest, all)),
+    ...more,
+  };
+  return [
+    ...places(sends, count, true, keys),
+    ...places(sends, count, false, others),
+  ];
+}
+
+function store(method: string): Place[] {
+  const names = ["ttl", "flags", "noreply"];
+  return keyed(method, [method], ["v"], names, {
+    value: (client, thing) => client[method]("k", thing),
+    "ttl without reply": (client, thing) =>
+      client[method]("k", "v", { ttl: thing, noreply: true }),
+  });
+}
+
+function counter(method: string): Place[] {
+  const names = ["ttl", "noreply"];
+  const fixed = keyed(method, [method], [1], names, {
+    delta: (client, thing) => client[method]("n", thing),
+  });
+  // A counter that is not there takes two commands.
+  const created = places([method, "add"], "any", false, {
+    initial: (client, thing) => client[method]("k", 1, { initial: thing }),
+    "ttl of initial": (client, thing) =>
+      client[method]("k", 1, { initial: 1, ttl: thing }),
+    "noreply of initial": (client, thing) =>
+      client[method]("k", 1, { initial: 1, noreply: thing }),
+    "bigint initial": (client, thing) =>
+      client[method]("k", 1n, { initial: thing }),
+  });
+  const createdKey = places([method, "add"], "any", true, {
+    "key of initial": (client, thing) =>
+      client[method](thing, 1, { initial: 1 }),
+  });
+  return [...fixed, ...created, ...createdKey];
+}
+
+function many(
+  method: string,
+  sends: readonly string[],
+  names: readonly string[],
+): Place[] {
+  return [
+    ...places(sends, "any", true, {
+      keys: (client, thing) => client[method](thing),
+      "one of the keys": (client, thing) => client[method](["k", thing]),
+      "key of a pair": (client, thing) => client[method]([["r", thing], "k"]),
+    }),
+    ...places(
+      sends,
+      "any",
+      false,
+      options(names, (client, all) => client[method](["k", "k2"], all)),
+    ),
+  ];
+}
+
+function admin(
+  method: string,
+  sends: readonly string[],
+  names: readonly string[] = [],
+): Place[] {
+  return places(
+    sends,
+    "one",
+    false,
+    options(names, (client, all) => client[method](all)),
+  );
+}
+
+function order(method: string, sends: string): Place[] {
+  return places([sends], "one", false, {
+    number: (client, thing) => client[method](thing),
+    ...options([], (client, all) => client[method](5, all)),
+  });
+}
+
+const GETS = ["gets", "mg"];
+const STORE = ["ttl", "flags", "noreply"];
+
+/** Every method of a client, and its places. */
+export const PLACES: Readonly<Record<string, readonly Place[]>> = {
+  get: keyed("get", ["get", "mg"], [], ["default"]),
+  getItem: keyed("getItem", GETS, [], []),
+  gets: keyed("gets", GETS, [], []),
+  has: keyed("has", ["get", "mg"], [], []),
+  gat: keyed("gat", ["gat", "mg"], [60], ["default"], {
+    ttl: (client, thing) => client.gat("k", thing),
+  }),
+  gats: keyed("gats", ["gats", "mg"], [60], [], {
+    ttl: (client, thing) => client.gats("k", thing),
+  }),
+  getMany: many("getMany", READS, []),
+  getsMany: many("getsMany", READS, []),
+  set: store("set"),
+  add: store("add"),
+  replace: store("replace"),
+  append: store("append"),
+  prepend: store("prepend"),
+  cas: keyed("cas", ["cas"], ["v", 1], STORE, {
+    value: (client, thing) => client.cas("k", thing, 1),
+    cas: (client, thing) => client.cas("k", "v", thing),
+  }),
+  setMany: [
+    ...places(["set"], "any", true, {
+      entries: (client, thing) => client.setMany(thing),
+      entry: (client, thing) => client.setMany([["k", 1], thing]),
+      key: (client, thing) => client.setMany([["k", 1], [thing, 1]]),
+      "key of a pair": (client, thing) => client.setMany([[["r", thing], 1]]),
+    }),
+    ...places(["set"], "any", false, {
+      value: (client, thing) => client.setMany({ k: thing }),
+      ...options(STORE, (client, all) => client.setMany({ k: 1, k2: 2 }, all)),
+    }),
+  ],
+  delete: keyed("delete", ["delete"], [], ["noreply"]),
+  deleteMany: many("deleteMany", ["delete"], ["noreply"]),
+  incr: counter("incr"),
+  decr: counter("decr"),
+  touch: keyed("touch", ["touch"], [60], ["noreply"], {
+    ttl: (client, thing) => client.touch("k", thing),
+  }),
+  stats: places(["stats"], "one", false, {
+    argument: (client, thing) => client.stats(thing),
+    "second argument": (client, thing) => client.stats("items", thing),
+  }),
+  statsSettings: admin("statsSettings", ["stats"]),
+  statsItems: admin("statsItems", ["stats"]),
+  statsSlabs: admin("statsSlabs", ["stats"]),
+  statsSizes: admin("statsSizes", ["stats"]),
+  statsConns: admin("statsConns", ["stats"]),
+  version: admin("version", ["version"]),
+  flushAll: admin("flushAll", ["flush_all"], ["delay", "noreply"]),
+  verbosity: order("verbosity", "verbosity"),
+  cacheMemlimit: order("cacheMemlimit", "cache_memlimit"),
+  rawCommand: places(["raw"], "one", false, {
+    command: (client, thing) => client.rawCommand(thing),
+    ...options(["endToken"], (client, all) => client.rawCommand("raw", all)),
+  }),
+  quit: places(
+    ["quit"],
+    "any",
+    false,
+    options([], (client, all) => client.quit(all)),
+  ),
+  shutdown: admin("shutdown", ["shutdown"], ["graceful"]),
+  disconnect: places([], "none", false, {
+    argument: (client, thing) => client.disconnect(thing),
+  }),
+  close: places([], "none", false, {
+    argument: (client, thing) => client.close(thing),
+  }),
+};
+
+/** Names of the methods of a client, those of its parents included. */
+export function methodsOf(client: typeof Client): string[] {
+  const names = new Set<string>();
+  let prototype: object = client.prototype;
+  while (prototype !== Object.prototype) {
+    for (const name of Object.getOwnPropertyNames(prototype)) names.add(name);
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  names.delete("constructor");
+  return [...names].sort();
+}
