@@ -51,6 +51,17 @@ export {
   type ExponentialDelayOptions,
 } from "./src/retry/delay.ts";
 
+// Many servers.
+export { HashClient, type ServerStatus } from "./src/cluster/hash_client.ts";
+export type { HashClientOptions } from "./src/cluster/options.ts";
+export type { ClusterCommands } from "./src/cluster/commands.ts";
+export {
+  ServerEvent,
+  type ServerEvents,
+  type ServerEventType,
+} from "./src/cluster/events.ts";
+export type { ServerState } from "./src/cluster/health.ts";
+
 // Rings: which server a key belongs to.
 export type { Hasher } from "./src/ring/hasher.ts";
 export {

@@ -37,7 +37,7 @@ export interface ScriptOptions {
 }
 
 /** The items of a server: flags, value and CAS unique by key. */
-type Items = Map<string, { flags: string; data: string; cas: number }>;
+export type Items = Map<string, { flags: string; data: string; cas: number }>;
 
 /** One connection, as the server sees it. */
 export class Peer {
@@ -271,7 +271,8 @@ function answering(command: Command, peer: Peer): undefined {
   peer.answer(command);
 }
 
-function reply(command: Command, items: Items): string {
+/** What memcached would answer to a command; what it does is done to `items`. */
+export function reply(command: Command, items: Items): string {
   const { name, args, data, noreply } = command;
   const [key] = args;
   const item = items.get(key);

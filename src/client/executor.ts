@@ -124,6 +124,7 @@ export function whenReady(
   return context.waits.bounded(ready, {
     deadline: timeout > 0 ? performance.now() + timeout : 0,
     signal: options?.signal,
+    holds: true,
     timedOut: () => listTimeout(command, timeout),
   });
 }

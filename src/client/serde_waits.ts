@@ -12,6 +12,12 @@ export interface WaitLimits {
   readonly deadline: number;
   /** The caller's signal, if any. */
   readonly signal: AbortSignal | undefined;
+  /**
+   * Whether the process lives as long as the deadline has not passed.
+   *
+   * @default {false}
+   */
+  readonly holds?: boolean;
   /** Makes the error of a deadline that has passed. */
   readonly timedOut: () => unknown;
 }
@@ -22,7 +28,7 @@ export class SerdeWaits {
 
   /** Settles as a serde's promise does, unless a limit is reached before. */
   bounded<T>(late: PromiseLike<T>, limits: WaitLimits): Promise<T> {
-    const { deadline, signal, timedOut } = limits;
+    const { deadline, signal, timedOut, holds } = limits;
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer);
@@ -38,8 +44,8 @@ export class SerdeWaits {
         () => fail(timedOut()),
         Math.max(0, Math.ceil(deadline - performance.now())),
       );
-      // The serde is what keeps the process alive, or not.
-      if (typeof timer === "object") timer.unref();
+      // As a rule the serde is what keeps the process alive, or not.
+      if (typeof timer === "object" && !holds) timer.unref();
       this.#open.add(fail);
       signal?.addEventListener("abort", onAbort);
       if (signal?.aborted) onAbort();

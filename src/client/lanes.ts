@@ -1,0 +1,67 @@
+/**
+ * The floors below a cluster, as far as it has to know them: what leads to one
+ * server, and what is told of it.
+ *
+ * @module
+ */
+
+import type { ServerAddress } from "../conn/conn.ts";
+import { Connection } from "../connection/connection.ts";
+import type { Lane } from "../connection/lane.ts";
+import type { Request } from "../connection/request.ts";
+import type { Watch } from "../connection/watch.ts";
+import { keyFault } from "../wire/key.ts";
+import type { Context } from "./context.ts";
+import { type ClientOptions, readConnection } from "./options.ts";
+import { HasRequest } from "./requests/fetch.ts";
+
+export { Alarm, now } from "../connection/alarm.ts";
+export { closedError } from "../connection/failures.ts";
+export type { Lane } from "../connection/lane.ts";
+export type { Request } from "../connection/request.ts";
+export type { Loss, Watch } from "../connection/watch.ts";
+export type { ServerAddress } from "../conn/conn.ts";
+export type {
+  Stats,
+  StatsConns,
+  StatsItems,
+  StatsSizes,
+  StatsSlabs,
+} from "../wire/stats.ts";
+
+/**
+ * Makes what opens the way to a server, its options checked.
+ *
+ * @throws {MemcacheIllegalInputError} If an option cannot be used for it.
+ */
+export function openLane(
+  address: ServerAddress,
+  options: ClientOptions,
+  context: Context,
+  watch: Watch,
+): Lane {
+  const settings = readConnection(address, options, context);
+  return new Connection({ ...settings, watch });
+}
+
+/** How long a probe may take where commands have no timeout, in ms. */
+const PROBE_TIMEOUT = 1000;
+
+/**
+ * Makes a request that any server and any proxy answers, that changes nothing,
+ * and that nobody but its maker is told of.
+ */
+export function probeRequest(context: Context): Request {
+  const { keyPrefix, allowUnicodeKeys, timeout } = context;
+  const name = `${keyPrefix}probe`;
+  const isKey = keyFault(name, allowUnicodeKeys) === undefined;
+  const request = new HasRequest(
+    "get",
+    { ...context, errorsAsMisses: false, onError: undefined },
+    name,
+    isKey ? name : keyPrefix,
+    undefined,
+  );
+  request.limit(undefined, timeout || PROBE_TIMEOUT);
+  return request;
+}

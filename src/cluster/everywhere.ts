@@ -1,0 +1,97 @@
+/**
+ * Calls that go to every server at once.
+ *
+ * @module
+ */
+
+import { type Context, observe } from "../client/context.ts";
+import type { Executor } from "../client/executor.ts";
+import type { Request } from "../client/lanes.ts";
+import {
+  combined,
+  MemcacheError,
+  MemcacheIllegalInputError,
+} from "../errors.ts";
+import type { Member } from "./member.ts";
+
+/** The way to one server, for a client of its own. */
+export class MemberExecutor implements Executor {
+  readonly #member: Member;
+  /** Whether requests are sent to a server that is failing, too. */
+  readonly #always: boolean;
+
+  /** Takes the server, and whether its health is no matter. */
+  constructor(member: Member, always: boolean) {
+    this.#member = member;
+    this.#always = always;
+  }
+
+  /** See {@linkcode Executor.closed}. */
+  get closed(): boolean {
+    return this.#member.lane.closed;
+  }
+
+  /** See {@linkcode Executor.execute}. */
+  execute(request: Request): void {
+    if (this.#always) this.#member.lane.execute(request);
+    else this.#member.execute(request);
+  }
+
+  /** See {@linkcode Executor.disconnect}. */
+  disconnect(): Promise<void> {
+    this.#member.disconnect();
+    return Promise.resolve();
+  }
+
+  /** See {@linkcode Executor.close}. */
+  close(): Promise<void> {
+    this.#member.lane.close();
+    return Promise.resolve();
+  }
+}
+
+/**
+ * Waits for the results of all servers.
+ *
+ * @param context The client's; it sees each failure once.
+ * @param calls What each server was asked, by its name.
+ * @returns The results by name, in the order of the servers.
+ * @throws {MemcacheError} One error for all that failed, with the results of
+ * the others.
+ */
+export async function gather<T>(
+  context: Context,
+  calls: ReadonlyMap<string, Promise<T>>,
+): Promise<Map<string, T>> {
+  const results = new Map<string, T>();
+  const errors: MemcacheError[] = [];
+  const failedKeys = new Set<string>();
+  const ends = await Promise.allSettled(calls.values());
+  const names = [...calls.keys()];
+  for (const [i, end] of ends.entries()) {
+    if (end.status === "fulfilled") {
+      results.set(names[i], end.value);
+      continue;
+    }
+    const { reason } = end;
+    // An abort has the caller's own reason, and what is wrong with a call is
+    // so for every server.
+    if (!(reason instanceof MemcacheError)) throw reason;
+    if (
+      reason instanceof MemcacheIllegalInputError ||
+      reason.code === "ERR_CLIENT_CLOSED"
+    ) {
+      observe(context, reason);
+      throw reason;
+    }
+    observe(context, reason);
+    reason.server ??= names[i];
+    for (const key of reason.failedKeys ?? []) failedKeys.add(key);
+    errors.push(reason);
+  }
+  if (errors.length === 0) return results;
+  const error = combined(errors);
+  error.results = results;
+  if (failedKeys.size > 0) error.failedKeys = Object.freeze([...failedKeys]);
+  throw error;
+}

@@ -1,0 +1,232 @@
+/**
+ * The executor of a cluster: a key chooses its server, and a server that does
+ * not work loses its keys to the others.
+ *
+ * @module
+ */
+
+import type { Executor, Way } from "../client/executor.ts";
+import {
+  closedError,
+  type Lane,
+  type Request,
+  type ServerAddress,
+} from "../client/lanes.ts";
+import type { Hasher } from "../ring/hasher.ts";
+import { noServersError } from "./failures.ts";
+import { type Household, Member } from "./member.ts";
+import { WaitingRoom } from "./waiting_room.ts";
+
+/** What a {@linkcode RingExecutor} is told. */
+export interface RingOptions extends Omit<Household, "eject"> {
+  /** Maps keys to names of servers. It is the executor's alone. */
+  readonly hasher: Hasher;
+  /** Where the list of servers comes from, unless it is known. */
+  readonly source?: Source | undefined;
+}
+
+/** Will tell the servers by `update()`, or its failure by `unknown()`. */
+export interface Source {
+  /** Sees to it that one of the two is called. */
+  readonly begin: () => void;
+  /** How many commands may wait for that. */
+  readonly limit: number;
+}
+
+/** Sends each request to the server of its route. */
+export class RingExecutor implements Executor {
+  readonly #hasher: Hasher;
+  readonly #household: Household;
+  readonly #members: Map<string, Member> = new Map();
+  readonly #dead: Set<Member> = new Set();
+  readonly #draining: Set<Lane> = new Set();
+  /** The one server of a cluster of one: it needs no ring. */
+  #only: Member | undefined = undefined;
+  #closed = false;
+  /** As long as the servers are not known. */
+  #awaited: { source: Source; room: WaitingRoom } | undefined = undefined;
+  /** Why they are not, as far as that is known. */
+  #reason: unknown = undefined;
+  /** Where requests go that find no server: to their end. */
+  readonly #nowhere: Way = {
+    execute: (request) => {
+      if (request.settled) return;
+      const error = this.#closed ? closedError(request) : noServersError(
+        request,
+        this.members,
+        this.#household.now(),
+        this.#reason,
+      );
+      request.fail(error);
+    },
+  };
+  readonly #find = (route: string): Way => this.#wayOf(route);
+
+  /** Starts without servers. */
+  constructor(options: RingOptions) {
+    this.#hasher = options.hasher;
+    this.#household = {
+      ...options,
+      eject: (member) => this.#eject(member),
+    };
+    const { source } = options;
+    if (source === undefined) return;
+    this.#awaited = { source, room: new WaitingRoom(source.limit) };
+  }
+
+  /** The servers, in the order in which they came. */
+  get members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  /** See {@linkcode Executor.closed}. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** See {@linkcode Executor.ways}. */
+  get ways(): ((route: string) => Way) | undefined {
+    return this.#only === undefined ? this.#find : undefined;
+  }
+
+  /** See {@linkcode Executor.ready}. */
+  get ready(): Promise<void> | undefined {
+    const awaited = this.#awaited;
+    if (awaited === undefined || this.#closed) return undefined;
+    const { opened } = awaited.room;
+    awaited.source.begin();
+    return opened;
+  }
+
+  /** See {@linkcode Executor.execute}. */
+  execute(request: Request, route: string): void {
+    const only = this.#only;
+    if (only !== undefined && only.health.isWell) only.lane.execute(request);
+    else if (this.#awaited === undefined || this.#closed) {
+      this.#wayOf(route).execute(request);
+    } else {
+      const { room, source } = this.#awaited;
+      room.add(request, route);
+      source.begin();
+    }
+  }
+
+  /** Takes a whole list of servers: those that are new come, others leave. */
+  update(servers: readonly ServerAddress[]): void {
+    const names = new Set(servers.map(({ name }) => name));
+    for (const server of servers) this.add(server);
+    for (const name of [...this.#members.keys()]) {
+      if (!names.has(name)) this.remove(name);
+    }
+    const room = this.#awaited?.room;
+    this.#awaited = this.#reason = undefined;
+    room?.empty((request, route) => this.execute(request, route));
+  }
+
+  /** Is told that no list of servers could be had: who waits need not. */
+  unknown(reason: unknown): void {
+    if (this.#awaited === undefined) return;
+    this.#reason = reason;
+    this.#awaited.room.empty((request) => this.#nowhere.execute(request));
+  }
+
+  /**
+   * Adds a server, or gives one that is there its new weight.
+   *
+   * @returns Whether there was none of that name.
+   */
+  add(address: ServerAddress): boolean {
+    const { name, weight } = address;
+    const known = this.#members.get(name);
+    if (known !== undefined) {
+      if (known.address.weight === weight) return false;
+      known.address = address;
+      if (known.health.state !== "dead") this.#hasher.addNode(name, weight);
+      return false;
+    }
+    const member = new Member(address, this.#household);
+    this.#hasher.addNode(name, weight);
+    this.#members.set(name, member);
+    this.#choose();
+    return true;
+  }
+
+  /**
+   * Takes a server out at once; what is in flight on it comes to its end.
+   *
+   * @returns Settles once its connections are closed: whether there was one.
+   */
+  async remove(name: string): Promise<boolean> {
+    const member = this.#members.get(name);
+    if (member === undefined) return false;
+    this.#members.delete(name);
+    const wasDead = this.#dead.delete(member);
+    const { forgetNode } = this.#hasher;
+    if (forgetNode !== undefined) forgetNode.call(this.#hasher, name);
+    else if (!wasDead) this.#hasher.removeNode(name);
+    this.#choose();
+    const { lane } = member;
+    this.#draining.add(lane);
+    await lane.drain();
+    this.#draining.delete(lane);
+    return true;
+  }
+
+  /** The servers in the order in which they would get a key. */
+  order(route: string): string[] {
+    this.#revive();
+    const names = this.#hasher.getNodes?.(route);
+    if (names !== undefined) return [...names];
+    const name = this.#hasher.getNode(route);
+    return name === undefined ? [] : [name];
+  }
+
+  /** See {@linkcode Executor.disconnect}. */
+  disconnect(): Promise<void> {
+    for (const member of this.#members.values()) member.disconnect();
+    return Promise.resolve();
+  }
+
+  /** See {@linkcode Executor.close}. */
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const { lane } of this.#members.values()) lane.close();
+    for (const lane of this.#draining) lane.close();
+    this.#awaited?.room.empty((request) => this.#nowhere.execute(request));
+    return Promise.resolve();
+  }
+
+  #wayOf(route: string): Way {
+    if (this.#dead.size > 0) this.#revive();
+    const only = this.#only;
+    if (only !== undefined) {
+      return only.health.state === "dead" ? this.#nowhere : only;
+    }
+    const name = this.#hasher.getNode(route);
+    if (name === undefined) return this.#nowhere;
+    return this.#members.get(name) ?? this.#nowhere;
+  }
+
+  /** Brings those back that have been dead for long enough. */
+  #revive(): void {
+    const at = this.#household.now();
+    for (const member of this.#dead) {
+      if (!member.isBackDue(at)) continue;
+      this.#dead.delete(member);
+      const { name, weight } = member.address;
+      this.#hasher.addNode(name, weight);
+      member.comeBack();
+    }
+  }
+
+  #eject(member: Member): void {
+    if (this.#members.get(member.name) !== member) return;
+    this.#dead.add(member);
+    this.#hasher.removeNode(member.name);
+  }
+
+  #choose(): void {
+    const [first, second] = this.#members.values();
+    this.#only = second === undefined ? first : undefined;
+  }
+}
