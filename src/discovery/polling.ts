@@ -159,7 +159,7 @@ export class Polling implements AsyncIterator<readonly ServerSpec[]> {
         this.#plan(this.#pace.interval * (0.75 + 0.5 * Math.random()));
         if (value !== undefined) return { done: false, value };
       } catch (error) {
-        if (!signal.aborted) this.#failed(error);
+        this.#failed(error);
       }
     }
     return { done: true, value: undefined };

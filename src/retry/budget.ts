@@ -28,7 +28,7 @@ export class RetryBudget {
 
   /** Notes a call. */
   earn(): void {
-    this.#tokens = Math.min(this.#most, this.#tokens + this.#share);
+    this.#tokens += this.#share;
   }
 
   /** Takes one retry, if there is one. */
