@@ -59,9 +59,32 @@ const FORMS: ReadonlyArray<{
   },
 ];
 
+/** Values of bytes that are looked at again when others have been read. */
+const KEPT = 40;
+
+/** What was handed out as bytes: whoever has it, nobody else may write to it. */
+class Kept {
+  readonly #ledger: Ledger;
+  readonly #values: Array<readonly [bytes: Uint8Array, text: string]> = [];
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
+
+  keep(bytes: Uint8Array): void {
+    this.#values.push([bytes, new TextDecoder().decode(bytes)]);
+    if (this.#values.length <= KEPT) return;
+    const [[before, text]] = this.#values.splice(0, 1);
+    if (new TextDecoder().decode(before) !== text) {
+      this.#ledger.complain(`${text.slice(0, 80)}: changed after it was read`);
+    }
+  }
+}
+
 /** A history of values of one form. */
 class Register extends History {
   readonly #form: typeof FORMS[number];
+  readonly #kept: Kept;
   /** Most padding of its values. */
   readonly size: number;
 
@@ -69,12 +92,14 @@ class Register extends History {
     ledger: Ledger,
     key: string,
     server: number,
-    form: number,
+    form: typeof FORMS[number],
     size: number,
+    kept: Kept,
   ) {
     super(ledger, key, server);
-    this.#form = FORMS[form % FORMS.length];
+    this.#form = form;
     this.size = size;
+    this.#kept = kept;
   }
 
   wrapped(step: Step): unknown {
@@ -86,6 +111,7 @@ class Register extends History {
     found: unknown,
     call: string,
   ): void {
+    if (found instanceof Uint8Array) this.#kept.keep(found);
     super.judge(
       span,
       found === undefined ? undefined : this.#form.unwrap(found),
@@ -101,16 +127,18 @@ export class Load {
   readonly #tallies: Tally[] = [];
   readonly #chains: Array<Chain | undefined> = [];
   readonly #run: string;
+  readonly #kept: Kept;
   #keys = 0;
   #patience: number | undefined = undefined;
 
   /** Takes what to do it with; nothing is called yet. */
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.#kept = new Kept(options.ledger);
     this.#run = Math.floor(options.random() * 2 ** 32).toString(36);
     for (let i = 0; i < options.width; i++) {
       this.#registers.push(
-        Array.from({ length: REGISTERS }, (_, j) => this.#register(j)),
+        Array.from({ length: REGISTERS }, (_, j) => this.#register(i, j)),
       );
     }
     for (let i = 0; i < TALLIES; i++) this.#tallies.push(this.#tally());
@@ -164,12 +192,13 @@ export class Load {
     return `${kind}:${this.#run}:${this.#keys++}`;
   }
 
-  #register(index: number): Register {
+  #register(caller: number, index: number): Register {
     const { ledger, serverOf } = this.#options;
     const key = this.#key("key");
     // One large value for each caller, and one that is written in silence.
     const size = index === 0 ? 100_000 : 1500;
-    return new Register(ledger, key, serverOf(key), index, size);
+    const form = FORMS[(caller + index) % FORMS.length];
+    return new Register(ledger, key, serverOf(key), form, size, this.#kept);
   }
 
   #tally(): Tally {
@@ -224,17 +253,18 @@ export class Load {
     else if (chance < 82) await this.#quiet(client, own[REGISTERS - 1]);
     else if (chance < 91) return await this.#count(client);
     else return await this.#grow(client, caller);
-    await this.#renew(client, own);
+    await this.#renew(client, caller);
   }
 
   /** Puts fresh keys in the place of those whose history says too little. */
-  async #renew(client: KeyCommands, own: Register[]): Promise<void> {
+  async #renew(client: KeyCommands, caller: number): Promise<void> {
+    const own = this.#registers[caller];
     for (const [i, register] of own.entries()) {
       const { unknown, length } = register;
       const vague = unknown > 0 &&
         this.#below(i === REGISTERS - 1 ? 20 : 2) === 0;
       if (!vague && length < WORN) continue;
-      own[i] = this.#register(i);
+      own[i] = this.#register(caller, i);
       await this.#delete(client, register);
     }
   }
