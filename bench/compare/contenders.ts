@@ -48,7 +48,10 @@ export const PEERS: readonly string[] = [
 
 /** What is used of a version of ours. */
 export interface Ours {
-  Client: new (server: string) => {
+  Client: new (
+    server: string,
+    options?: { timeout?: number; connectTimeout?: number },
+  ) => {
     get<T>(key: string): Promise<T | undefined>;
     getMany(keys: readonly string[]): Promise<Map<string, string>>;
     set(
@@ -60,13 +63,21 @@ export interface Ours {
   };
 }
 
-/** Opens ours, from its module. */
+/**
+ * Opens ours, from its module.
+ *
+ * @param timeout Milliseconds for a command; as it comes if left out.
+ */
 export function openOurs(
   name: string,
   { Client }: Ours,
   port: number,
+  timeout?: number,
 ): Contender {
-  const client = new Client(`127.0.0.1:${port}`);
+  const client = new Client(`127.0.0.1:${port}`, {
+    timeout,
+    connectTimeout: timeout,
+  });
   const noreply = { noreply: true };
   return {
     name,

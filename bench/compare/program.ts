@@ -44,6 +44,8 @@ export interface Task {
   readonly time: number;
   /** Weigh that many idle clients of each contender instead; 0: measure. */
   readonly idle: number;
+  /** Our client's timeout, if not its own. */
+  readonly timeout: number | undefined;
   /** Profile the loads instead, ours only. */
   readonly profile: boolean;
 }
@@ -167,7 +169,7 @@ class FloorPlayer implements Player {
     const name = itemsName(scenario);
     if (!this.#floors.has(name)) {
       const items = makeItems("f0", scenario);
-      const client = openOurs(this.name, this.#ours, this.#port);
+      const client = openOurs(this.name, this.#ours, this.#port, 0);
       await store(client, items, false);
       await client.close();
       this.#floors.set(name, await Floor.open(this.#ours, this.#port, items));
@@ -305,15 +307,15 @@ function runtime(): string {
 }
 
 async function run(task: Task): Promise<Outcome> {
-  const { port, contenders } = task;
+  const { port, contenders, timeout } = task;
   const ours = await import(task.ours) as Ours & Transport;
   const before = task.before === undefined
     ? undefined
     : await import(task.before) as Ours;
   const versions: Record<string, string> = {};
   const open = (name: string): Contender => {
-    if (name === "ours") return openOurs(name, ours, port);
-    if (name === "before") return openOurs(name, before!, port);
+    if (name === "ours") return openOurs(name, ours, port, timeout);
+    if (name === "before") return openOurs(name, before!, port, timeout);
     const peer = openPeer(name, task.peers, port);
     versions[name] = peer.version;
     return peer;

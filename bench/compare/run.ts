@@ -13,7 +13,8 @@
  * `--ours` measures another checkout's client too, as `before`. The codec and
  * the memory of idle clients are measured in processes of their own. `--bars`
  * says which bars are met; `--from` shows a result that `--json` has kept;
- * `--profile` says where the time goes in place of measuring it.
+ * `--profile` says where the time goes in place of measuring it. `--timeout`
+ * is for tests on machines that are busy: nothing is measured with it.
  *
  * @module
  */
@@ -46,6 +47,7 @@ interface Settings {
   time: number;
   idle: number;
   before: string | undefined;
+  timeout: number | undefined;
   json: string | undefined;
   from: string | undefined;
   bars: boolean;
@@ -67,6 +69,7 @@ function read(args: readonly string[]): Settings {
     time: 200,
     idle: 1000,
     before: undefined,
+    timeout: undefined,
     json: undefined,
     from: undefined,
     bars: false,
@@ -88,7 +91,7 @@ function read(args: readonly string[]): Settings {
     else if (name === "ours") settings.before = value;
     else if (
       name === "rounds" || name === "processes" || name === "time" ||
-      name === "idle"
+      name === "idle" || name === "timeout"
     ) settings[name] = Number(value);
     else fail(`There is no option --${name}`);
   }
@@ -149,8 +152,8 @@ async function commandOf(
 async function start(
   target: string,
   out: string,
-  task: Omit<Task, "port" | "ours" | "before" | "peers">,
-  { before }: Settings,
+  task: Omit<Task, "port" | "ours" | "before" | "peers" | "timeout">,
+  { before, timeout }: Settings,
 ): Promise<Outcome> {
   const [command, ...args] = await commandOf(target, out);
   const source = target === "deno";
@@ -160,6 +163,7 @@ async function start(
     const pinned = pinServer(memcached.pid);
     const whole: Task = {
       ...task,
+      timeout,
       port: memcached.port,
       peers: PACKAGES,
       ours: `file://${source ? `${ROOT}/mod.ts` : `${out}/ours.js`}`,
