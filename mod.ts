@@ -21,6 +21,7 @@
 
 // Clients and their commands.
 export { Client } from "./src/client/client.ts";
+export { ServerClient } from "./src/client/server_client.ts";
 export { BaseClient } from "./src/client/base_client.ts";
 export type { ClientOptions } from "./src/client/options.ts";
 export type {

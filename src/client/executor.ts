@@ -59,7 +59,7 @@ export interface Executor {
  */
 export function start<T>(
   context: Context,
-  executor: Executor,
+  executor: Pick<Executor, "execute">,
   request: Request,
   route: string,
   options: CommandOptions | undefined,
@@ -99,7 +99,7 @@ function abortedSignal(
  * @throws {MemcacheError} If the client has been closed.
  */
 export function checkCall(
-  executor: Executor,
+  executor: Pick<Executor, "closed">,
   options: CommandOptions | undefined,
 ): AbortSignal | undefined {
   if (executor.closed) throw closedError();

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Lane } from "../connection/lane.ts";
 import type { Request } from "../connection/request.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
@@ -28,22 +29,23 @@ import type {
   ShutdownOptions,
 } from "./server_commands.ts";
 import { type Context, observe } from "./context.ts";
-import { type Executor, start } from "./executor.ts";
+import { checkCall, start } from "./executor.ts";
+import { readTimeout } from "./options.ts";
 import { EndingRequest, RawRequest, StatsRequest } from "./requests/admin.ts";
 import { OkRequest, VersionRequest } from "./requests/word.ts";
 
 /** Longest line but for `get` and `gets` (protocol.txt; memcached closes on more). */
 const MAX_LINE = 2048;
 
-/** Commands for the server at the other end of an executor. */
+/** Commands for the server at the other end of a lane. */
 export class ServerAdmin implements ServerCommands {
   readonly #context: Context;
-  readonly #executor: Executor;
+  readonly #lane: Lane;
 
   /** Takes the way to the server. */
-  constructor(context: Context, executor: Executor) {
+  constructor(context: Context, lane: Lane) {
     this.#context = context;
-    this.#executor = executor;
+    this.#lane = lane;
   }
 
   /** See {@linkcode ServerCommands.stats}. */
@@ -139,19 +141,18 @@ export class ServerAdmin implements ServerCommands {
 
   /** See {@linkcode ServerCommands.quit}. */
   async quit(options?: CommandOptions): Promise<void> {
+    // What cannot be sent must not cost anybody a connection.
     try {
-      await this.#run(
-        () => new EndingRequest("quit", undefined, "quit", false),
-        options,
-      );
+      readTimeout(options?.timeout, 0);
+      const gone = checkCall(this.#lane, options);
+      if (gone !== undefined) throw gone.reason;
     } catch (error) {
-      const refused = !(error instanceof MemcacheError) ||
-        error instanceof MemcacheIllegalInputError ||
-        error.code === "ERR_CLIENT_CLOSED";
-      if (refused) throw error;
-      // Whatever keeps the server from saying goodbye, we let go of it.
-      await this.#executor.disconnect();
+      observe(this.#context, error);
+      throw error;
     }
+    const ends: Array<Promise<void>> = [];
+    this.#lane.leave((lane) => ends.push(this.#goodbye(lane, options)));
+    await Promise.all(ends);
   }
 
   /** See {@linkcode ServerCommands.shutdown}. */
@@ -162,6 +163,20 @@ export class ServerAdmin implements ServerCommands {
         : "shutdown";
       return new EndingRequest("shutdown", undefined, line, false);
     }, options);
+  }
+
+  /** Says goodbye on one connection. */
+  async #goodbye(lane: Lane, options?: CommandOptions): Promise<void> {
+    const quit = new EndingRequest("quit", undefined, "quit", false);
+    try {
+      await start(this.#context, lane, quit, "", options);
+    } catch (error) {
+      const refused = !(error instanceof MemcacheError) ||
+        error.code === "ERR_CLIENT_CLOSED";
+      if (refused) throw error;
+      // Whatever keeps the server from saying goodbye, we let go of it.
+      lane.disconnect();
+    }
   }
 
   #stats<T>(
@@ -180,7 +195,7 @@ export class ServerAdmin implements ServerCommands {
     options: CommandOptions | undefined,
   ): Promise<T> {
     try {
-      return start(this.#context, this.#executor, make(), "", options);
+      return start(this.#context, this.#lane, make(), "", options);
     } catch (error) {
       observe(this.#context, error);
       return Promise.reject(error);
