@@ -21,6 +21,11 @@
 
 // Clients and their commands.
 export { Client } from "./src/client/client.ts";
+export {
+  PooledClient,
+  type PooledClientOptions,
+} from "./src/client/pooled_client.ts";
+export { Pool, type PoolCounters } from "./src/pool/pool.ts";
 export { ServerClient } from "./src/client/server_client.ts";
 export { BaseClient } from "./src/client/base_client.ts";
 export type { ClientOptions } from "./src/client/options.ts";

@@ -37,13 +37,16 @@ import { OkRequest, VersionRequest } from "./requests/word.ts";
 /** Longest line but for `get` and `gets` (protocol.txt; memcached closes on more). */
 const MAX_LINE = 2048;
 
+/** What commands for a server need of the way to it. */
+export type AdminLane = Pick<Lane, "execute" | "closed" | "leave">;
+
 /** Commands for the server at the other end of a lane. */
 export class ServerAdmin implements ServerCommands {
   readonly #context: Context;
-  readonly #lane: Lane;
+  readonly #lane: AdminLane;
 
   /** Takes the way to the server. */
-  constructor(context: Context, lane: Lane) {
+  constructor(context: Context, lane: AdminLane) {
     this.#context = context;
     this.#lane = lane;
   }

@@ -6,7 +6,7 @@
 
 import { type Context, observe } from "../client/context.ts";
 import type { Executor } from "../client/executor.ts";
-import type { Request } from "../client/lanes.ts";
+import type { Lane, Request } from "../client/lanes.ts";
 import {
   combined,
   MemcacheError,
@@ -35,6 +35,11 @@ export class MemberExecutor implements Executor {
   execute(request: Request): void {
     if (this.#always) this.#member.lane.execute(request);
     else this.#member.execute(request);
+  }
+
+  /** See {@linkcode Lane.leave}. */
+  leave(say: (lane: Lane) => void): void {
+    this.#member.lane.leave(say);
   }
 
   /** See {@linkcode Executor.disconnect}. */

@@ -16,6 +16,8 @@ export class Approach {
   readonly backoff: Backoff = new Backoff();
   /** Whether the server hung up on the last probe: the next link asks nothing. */
   refusedProbe = false;
+  /** The values that wait to be sent to it, over all connections. */
+  readonly unsent: { bytes: number } = { bytes: 0 };
   readonly #going: Set<Turn> = new Set();
   #waiting: Set<Turn> = new Set();
 

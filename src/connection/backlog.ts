@@ -8,7 +8,7 @@ import { Deque } from "./deque.ts";
 import { overloadError } from "./failures.ts";
 import type { Request } from "./request.ts";
 
-/** Bytes of values that may wait on one connection before more are refused. */
+/** Bytes of values that may wait for one server before more are refused. */
 export const MAX_UNSENT_BYTES: number = 32 * 1024 * 1024;
 
 /** A queue that knows the bytes of the values in it. */
@@ -17,8 +17,15 @@ export class Backlog {
   readonly queue: Deque<Request> = new Deque();
   /** Bytes of their values. */
   bytes = 0;
+  /** The same, over all connections to the server. */
+  readonly #all: { bytes: number };
   /** How many of the last ones have come since deadlines were set. */
   #fresh = 0;
+
+  /** Takes the account of all connections to the server. */
+  constructor(all: { bytes: number }) {
+    this.#all = all;
+  }
 
   /** How many wait. */
   get length(): number {
@@ -43,14 +50,14 @@ export class Backlog {
       return true;
     }
     const { weight } = request;
-    if (
-      weight === 0 || this.bytes === 0 ||
-      this.bytes + weight <= MAX_UNSENT_BYTES
-    ) return false;
+    const { bytes } = this.#all;
+    if (weight === 0 || bytes === 0 || bytes + weight <= MAX_UNSENT_BYTES) {
+      return false;
+    }
     request.fail(
       overloadError(
         request,
-        `${this.bytes} bytes of values wait already, at most ${MAX_UNSENT_BYTES} may`,
+        `${bytes} bytes of values wait already, at most ${MAX_UNSENT_BYTES} may`,
       ),
     );
     return true;
@@ -60,7 +67,12 @@ export class Backlog {
   add(request: Request): void {
     this.queue.push(request);
     this.#fresh++;
-    this.bytes += request.weight;
+    this.#weigh(request.weight);
+  }
+
+  /** So many bytes of values have left the queue with their requests. */
+  taken(bytes: number): void {
+    if (bytes > 0) this.#weigh(-bytes);
   }
 
   /**
@@ -104,7 +116,7 @@ export class Backlog {
     for (let i = again.length - 1; i >= 0; i--) {
       again[i].replay();
       this.queue.unshift(again[i]);
-      this.bytes += again[i].weight;
+      this.#weigh(again[i].weight);
     }
   }
 
@@ -130,13 +142,18 @@ export class Backlog {
       const request = this.#shift();
       if (request === undefined || request.settled || takes(request)) continue;
       this.queue.push(request);
-      this.bytes += request.weight;
+      this.#weigh(request.weight);
     }
   }
 
   #shift(): Request | undefined {
     const request = this.queue.shift();
-    if (request !== undefined) this.bytes -= request.weight;
+    if (request !== undefined) this.#weigh(-request.weight);
     return request;
+  }
+
+  #weigh(bytes: number): void {
+    this.bytes += bytes;
+    this.#all.bytes += bytes;
   }
 }

@@ -26,6 +26,7 @@ import {
   unreachableError,
 } from "./failures.ts";
 import type { Lane } from "./lane.ts";
+import { Latch } from "./latch.ts";
 import { Link } from "./link.ts";
 import {
   batchBytes,
@@ -50,7 +51,7 @@ const IDLE_RACE = 100;
 export class Connection implements Lane {
   readonly #options: ConnectionOptions;
   readonly #name: string;
-  readonly #unsent: Backlog = new Backlog();
+  readonly #unsent: Backlog;
   readonly #expiry: Expiry = new Expiry();
   readonly #alarm: Alarm = new Alarm(() => this.#expire());
   readonly #place: PoolPlace | undefined;
@@ -62,8 +63,7 @@ export class Connection implements Lane {
   #scheduled = false;
   #held = false;
   #closed = false;
-  #drained: { promise: Promise<void>; tell: () => void } | undefined =
-    undefined;
+  #drained: Latch | undefined = undefined;
   #speaks: Speaks;
   /** When the link was opened, and when the attempt began. */
   #openedAt = 0;
@@ -77,6 +77,7 @@ export class Connection implements Lane {
     this.#options = options;
     this.#place = place;
     this.#approach = place?.approach ?? new Approach();
+    this.#unsent = new Backlog(this.#approach.unsent);
     this.#turn = new Turn(this.#approach, () => {
       const lost = this.#link === undefined && this.#unsent.length > 0;
       if (lost && !this.#closed) this.#connect(now());
@@ -116,7 +117,7 @@ export class Connection implements Lane {
   }
 
   /** Whether nothing is open, nor on its way to be. */
-  get #resting(): boolean {
+  get resting(): boolean {
     return this.#link === undefined && this.#attempt === undefined &&
       this.#unsent.length === 0;
   }
@@ -126,7 +127,7 @@ export class Connection implements Lane {
     request.server = this.#name;
     if (request.settled) return;
     if (this.#refuse(request)) return;
-    if (!request.needsLink && this.#resting) {
+    if (!request.needsLink && this.resting) {
       request.done(undefined);
       return;
     }
@@ -164,12 +165,8 @@ export class Connection implements Lane {
   /** Takes no more, lets what is pending come to its end, and closes. */
   drain(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    if (this.#drained === undefined) {
-      let tell: () => void = () => {};
-      const promise = new Promise<void>((resolve) => tell = resolve);
-      this.#drained = { promise, tell };
-      this.#rest();
-    }
+    this.#drained ??= new Latch();
+    this.#rest();
     return this.#drained.promise;
   }
 
@@ -217,7 +214,7 @@ export class Connection implements Lane {
     if (!this.#held) this.#hold(link, true);
     if (!link.writable) return;
     const left = link.pump(this.#unsent.queue, at);
-    this.#unsent.bytes -= link.takenBytes;
+    this.#unsent.taken(link.takenBytes);
     link.takenBytes = 0;
     this.#relax(link);
     if (left) this.#schedule();

@@ -144,9 +144,9 @@ export class Link implements ConnEvents {
     return this.inflight.length === 0 && !this.#writer.busy;
   }
 
-  /** How many replies have been read to their end. */
-  get answered(): number {
-    return this.asked - this.inflight.length;
+  /** Whether errors of commands without reply are known for theirs. */
+  get fences(): boolean {
+    return this.#speaks !== "classic";
   }
 
   /** Bytes of values not known to be stored, and of what the transport keeps. */

@@ -1,0 +1,94 @@
+/**
+ * One connection of a pool, and how busy it is.
+ *
+ * @module
+ */
+
+import type { Connection } from "../connection/connection.ts";
+
+/** From this load on a connection is full. */
+export const FULL = 128;
+
+/** Bytes on their way to the server that weigh as much as one command. */
+const OUTGOING = 1024;
+
+/**
+ * Missing bytes of a value that weigh as much as one command: nothing else can
+ * arrive before they do.
+ */
+const INCOMING = 128;
+
+/** What a connection weighs that is yet to be opened. */
+const UNOPENED = 32;
+
+/** What a connection weighs that may end by an error of a quiet command. */
+const UNFENCED = 1_000_000;
+
+/** A connection that owes replies is full after so many silent milliseconds. */
+const SILENCE = 50;
+
+/** A connection and what its pool knows of it. */
+export class Seat {
+  /** The connection. */
+  readonly connection: Connection;
+  /** Whether commands without reply are on their way there. */
+  quiet = false;
+  /** What its silence weighs. */
+  #silence = 0;
+
+  /** Takes the connection. */
+  constructor(connection: Connection) {
+    this.connection = connection;
+  }
+
+  /**
+   * How busy the connection is: commands that wait or are in flight, and what
+   * the bytes weigh that they have to wait for. 0 for one that has nothing to
+   * do.
+   */
+  get load(): number {
+    const { link, unsent } = this.connection;
+    if (link === undefined) {
+      const { length } = unsent;
+      return length === 0 ? 0 : UNOPENED + length + unsent.bytes / OUTGOING;
+    }
+    let load = unsent.length + link.inflight.length;
+    if (load > 0) load += this.#silence;
+    if (this.quiet && !link.fences) load += UNFENCED;
+    const outgoing = unsent.bytes + link.outgoing;
+    if (outgoing > 0) load += outgoing / OUTGOING;
+    const { incoming } = link;
+    return incoming === 0 ? load : load + incoming / INCOMING;
+  }
+
+  /** Looks whether the connection is silent, while it owes something. */
+  look(at: number): void {
+    const since = this.connection.link?.silentSince ?? at;
+    this.#silence = at - since >= SILENCE ? FULL : 0;
+  }
+
+  /** When it was last used, if it is open and has nothing to do. */
+  get idleSince(): number | undefined {
+    const { link, unsent } = this.connection;
+    if (link === undefined || !link.quiet || unsent.length > 0) {
+      return undefined;
+    }
+    return Math.max(link.heardAt, link.wroteAt);
+  }
+
+  /**
+   * Sets a mark behind all that the connection has been given.
+   *
+   * @returns Tells whether the server has come to it; `undefined` if there are
+   * commands that have not been written yet.
+   */
+  mark(): (() => boolean) | undefined {
+    const { connection } = this;
+    if (connection.unsent.length > 0) return undefined;
+    const { link } = connection;
+    const count = (link?.asked ?? 0) + 1;
+    return () =>
+      link === undefined || connection.link !== link ||
+      link.asked - link.inflight.length >= count;
+  }
+}
