@@ -1,9 +1,17 @@
 /**
- * The bars that our client is held to, and whether a result reaches them.
+ * The bars that our client is held to, and whether a result reaches them. How
+ * long the event loop is held is measured by `deno task figures loop`.
  *
  * @module
  */
-import { bestPeer, ratio, rowOf, type RuntimeResult } from "./result.ts";
+import {
+  bestPeer,
+  ratio,
+  type Result,
+  rowOf,
+  type RuntimeResult,
+} from "./result.ts";
+import { SCENARIOS } from "./scenarios.ts";
 import { median } from "./statistics.ts";
 
 /** What a figure is held against. */
@@ -66,9 +74,6 @@ const BARS: readonly Bar[] = [
     against: "limit",
     limit: { deno: 40, node: 15, bun: 15 },
   },
-  { scenario: "hold10k", against: "limit", limit: 10 },
-  { scenario: "hold1m", against: "limit", limit: 10 },
-  { scenario: "hold100k", against: "limit", limit: 10 },
 ];
 
 /** A bar and what came of it on one runtime. */
@@ -128,6 +133,59 @@ export function show({ of, against }: Verdict, value: number): string {
   return against === "limit"
     ? `${value.toFixed(value < 10 ? 1 : 0)} ${of}`
     : `${value.toFixed(2)} ×`;
+}
+
+/** Rows of a table for pages: every bar, and what each runtime came to. */
+export function barRows({ runtimes }: Result): string[][] {
+  const verdicts = runtimes.map(judge);
+  const rows = [
+    ["what", "bar", ...runtimes.map(({ runtime }) => runtime)],
+  ];
+  for (const { scenario, against, limit } of BARS) {
+    const found = verdicts.map((some) =>
+      some.find((one) => one.scenario === scenario && one.against === against)
+    );
+    const first = found.find((one) => one !== undefined);
+    if (first === undefined) continue;
+    const { title } = SCENARIOS.find(({ name }) => name === scenario)!;
+    const what = against === "peer"
+      ? "rate, best peer"
+      : against === "floor"
+      ? "rate, floor"
+      : against;
+    const bound = typeof limit === "number"
+      ? show(first, limit)
+      : Object.entries(limit).map(([name, value]) =>
+        `${name} ${show(first, value)}`
+      ).join(", ");
+    rows.push([
+      against === "limit" ? title : `${title}: ${what}`,
+      `${first.most ? "at most" : "at least"} ${bound}`,
+      ...found.map((one) =>
+        one === undefined
+          ? "no figure"
+          : `${show(one, one.figure)}${one.met ? "" : ", **missed**"}`
+      ),
+    ]);
+  }
+  return rows;
+}
+
+/** Rows of a table for pages: our rate in multiples of the best peer's. */
+export function multipleRows({ runtimes }: Result): string[][] {
+  const rows = [["load", ...runtimes.map(({ runtime }) => runtime)]];
+  for (const { name, title, unit } of SCENARIOS) {
+    const cells = runtimes.map(({ rows }) => {
+      const peer = bestPeer(rows, name);
+      const times = ratio(rowOf(rows, name, "ours"), peer);
+      return times === undefined
+        ? undefined
+        : `${times.toFixed(1)} × ${peer!.contender}`;
+    });
+    if (unit !== "op/s" || cells.every((cell) => cell === undefined)) continue;
+    rows.push([title, ...cells.map((cell) => cell ?? "no figure")]);
+  }
+  return rows;
 }
 
 /** One line for each bar. */

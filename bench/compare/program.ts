@@ -13,7 +13,6 @@ import { measureMemory } from "./memory.ts";
 import { pinThreads } from "./pin.ts";
 import { profile } from "./profile.ts";
 import {
-  isOwn,
   type Items,
   itemsName,
   makeItems,
@@ -362,12 +361,9 @@ async function run(task: Task): Promise<Outcome> {
       profiles.push(...await profile(run));
       continue;
     }
-    const own = isOwn(scenario);
     const able = players.filter(({ name }) =>
       // Nothing can be late that does nothing.
-      name === "floor"
-        ? scenario.unit !== "ms"
-        : !own || name === "ours" || name === "before"
+      name !== "floor" || scenario.kind !== "late"
     );
     rows.push(...await measure(able, scenario, task));
     say(`  ${scenario.name}`);

@@ -14,8 +14,7 @@ export interface Scenario {
   /** What the callers do. */
   readonly kind:
     | ("get" | "bytes" | "set" | "mix" | "many" | "noreply")
-    | ("late" | "hold" | "holdMany" | "holdBurst")
-    | ("codec" | "idle");
+    | ("late" | "codec" | "idle");
   /** How many callers there are at the same time. */
   readonly callers: number;
   /** Bytes of a value. */
@@ -84,22 +83,6 @@ export const SCENARIOS: readonly Scenario[] = [
     callers: 1000,
     unit: "ms",
   }),
-  scenario("hold10k", "longest hold of the event loop, getMany of 10,000", {
-    kind: "holdMany",
-    items: 10_000,
-    unit: "ms",
-  }),
-  scenario("hold1m", "longest hold of the event loop, values of 1 MB", {
-    kind: "hold",
-    size: 1_000_000,
-    items: 4,
-    unit: "ms",
-  }),
-  scenario("hold100k", "longest hold after a burst of 100,000 sets", {
-    kind: "holdBurst",
-    batch: 100_000,
-    unit: "ms",
-  }),
   scenario("decodeVA", "one VA reply of 100 B to text, 64 KiB chunks", {
     kind: "codec",
     unit: "ns",
@@ -118,11 +101,6 @@ export const SCENARIOS: readonly Scenario[] = [
   }),
   scenario("idle", "memory of an idle client", { kind: "idle", unit: "KiB" }),
 ];
-
-/** Whether a scenario is about our own client only. */
-export function isOwn({ kind }: Scenario): boolean {
-  return kind.startsWith("hold");
-}
 
 /** Keys and what is stored under them. */
 export interface Items {
@@ -255,80 +233,27 @@ async function noreply(run: Run): Promise<number> {
 const GRID = 1;
 
 /**
- * Looks how late the event loop comes to what is due: something is due each
- * millisecond, and what a long turn holds up counts in full.
+ * How late the event loop comes to what is due, while callers are at work:
+ * something is due each millisecond, and what a long turn holds up counts in
+ * full.
+ *
+ * @returns The p99, in milliseconds.
  */
-class Watch {
-  #late: number[] = [];
-  #due = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  /** Begins, or begins anew and forgets what was. */
-  start(): void {
-    clearTimeout(this.#timer);
-    this.#late = [];
-    this.#due = performance.now() + GRID;
-    this.#timer = setTimeout(this.#tick, GRID);
-  }
-
-  #tick = (): void => {
-    const now = performance.now();
-    for (; this.#due <= now; this.#due += GRID) {
-      this.#late.push(now - this.#due);
-    }
-    this.#timer = setTimeout(this.#tick, Math.max(0, this.#due - now));
-  };
-
-  /** Ends; what was late by how many milliseconds, the least first. */
-  stop(): number[] {
-    clearTimeout(this.#timer);
-    // What is held up at this moment counts as well.
-    const now = performance.now();
-    for (; this.#due <= now; this.#due += GRID) {
-      this.#late.push(now - this.#due);
-    }
-    return this.#late.sort((a, b) => a - b);
-  }
-}
-
-/** The p99 of the lateness while callers are at work. */
 async function lateness(run: Run, time: number): Promise<number> {
-  run.left = Infinity;
-  const watch = new Watch();
-  watch.start();
-  const working = callers(run);
-  await new Promise((resolve) => setTimeout(resolve, time));
-  const late = watch.stop();
-  run.left = 0;
-  await working;
-  return late[Math.floor(late.length * 0.99)];
-}
-
-/** The longest hold while one call after another is made, for some time. */
-async function hold(run: Run, time: number): Promise<number> {
-  const { api, items: { keys, values }, scenario: { kind, batch } } = run;
+  const late: number[] = [];
   const begun = performance.now();
-  const watch = new Watch();
-  let longest = 0;
-  do {
-    const sent: Promise<unknown>[] = [];
-    for (let i = 0; i < batch; i++) {
-      const at = i % keys.length;
-      sent.push(api.set(keys[at], values[at]));
-    }
-    // The burst itself is the caller's own doing.
-    watch.start();
-    if (kind === "holdBurst") await Promise.all(sent);
-    else if (kind === "holdMany") {
-      const found = await api.getMany(keys);
-      const last = keys.length - 1;
-      check(api.name, keys[last], found.get(keys[last]), values[last]);
-    } else check(api.name, keys[0], await api.get(keys[0]), values[0]);
-    longest = Math.max(longest, watch.stop().pop() ?? 0);
-    // Let the loop turn, so that each call begins on its own.
-    await new Promise((resolve) => setTimeout(resolve));
-  } while (performance.now() - begun < time);
-  return longest;
+  let due = begun + GRID;
+  const tick = (): void => {
+    const now = performance.now();
+    for (; due <= now; due += GRID) late.push(now - due);
+    if (now - begun >= time) run.left = 0;
+    else setTimeout(tick, Math.max(0, due - now));
+  };
+  run.left = Infinity;
+  setTimeout(tick, GRID);
+  await callers(run);
+  late.sort((a, b) => a - b);
+  return late[Math.floor(late.length * 0.99)];
 }
 
 /**
@@ -351,10 +276,6 @@ export async function runScenario(
       return await noreply(run);
     case "late":
       return await lateness(run, count);
-    case "hold":
-    case "holdMany":
-    case "holdBurst":
-      return await hold(run, count);
     default:
       return await callers(run);
   }
