@@ -55,6 +55,10 @@ authority ca "memcache tests CA"
 authority other_ca "another CA"
 leaf server localhost $END serverAuth "$NAMES"
 leaf client client $END clientAuth DNS:client
+sign self_signed localhost $END \
+  "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth\nsubjectAltName=$NAMES\nsubjectKeyIdentifier=hash\n" \
+  -selfsign -keyfile "$TMP/self_signed.key"
+cp "$TMP/self_signed.key" .
 leaf wrong_host example.invalid $END serverAuth DNS:example.invalid
 leaf expired localhost 20210101000000Z serverAuth "$NAMES"
 

@@ -59,8 +59,30 @@ export class AuthRequest extends Request {
       this.done(true);
       return COMPLETE;
     }
-    return this.refuse(reply, kind) === FOREIGN ? FOREIGN : COMPLETE_DROP;
+    if (!isError(kind)) return FOREIGN;
+    this.fail(
+      replyError(
+        kind,
+        wordsToTell(lineText(reply.line, reply.lineStart, reply.lineEnd)),
+        this.about(),
+      ),
+    );
+    return COMPLETE_DROP;
   }
+}
+
+/** What memcached says of a login, and nothing that it was told. */
+const KNOWN =
+  /^(?:ERROR(?: Too many open connections)?|CLIENT_ERROR (?:unauthenticated|authentication failure|auth token too long|bad data chunk|bad command line format)|SERVER_ERROR (?:busy|out of memory storing object))$/;
+
+/**
+ * An error line as far as it may be shown: what is at the other end may repeat
+ * what it read, and that was the password.
+ */
+function wordsToTell(line: string): string {
+  if (KNOWN.test(line)) return line;
+  const [word] = /^(?:CLIENT_|SERVER_)?ERROR/.exec(line) ?? ["ERROR"];
+  return `${word} (its words are not shown, the password may be among them)`;
 }
 
 /** Asks with `mn` whether the server speaks the meta protocol. */

@@ -6,7 +6,6 @@ import {
   assertLess,
   assertMatch,
 } from "@std/assert";
-import { inspect } from "node:util";
 import {
   Client,
   type ClientOptions,
@@ -18,6 +17,7 @@ import {
 } from "@x/memcache";
 import type { Peer, Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
+import { assertSecret as assertUnseen } from "../_secrets.ts";
 import {
   allWithin,
   failure,
@@ -56,33 +56,10 @@ function calls(client: Client): Array<Promise<unknown>> {
   ];
 }
 
-/** All that can be seen of a thing. */
-function seen(thing: unknown): string {
-  const options = { depth: Infinity, showHidden: true, getters: true };
-  const texts = [inspect(thing, options), String(thing)];
-  if (thing instanceof Error) {
-    texts.push(thing.stack ?? "", seen(thing.cause ?? ""));
-  }
-  if ("Deno" in globalThis) {
-    texts.push(
-      Deno.inspect(thing, { depth: 100, showHidden: true, getters: true }),
-    );
-  }
-  try {
-    texts.push(JSON.stringify(thing) ?? "");
-  } catch {
-    // What cannot be written shows nothing that way.
-  }
-  return texts.join("\n");
-}
+const SECRETS = [PASSWORD, "correct-horse", "battery", "zebra"];
 
 function assertSecret(things: readonly unknown[]): void {
-  for (const thing of things) {
-    const text = seen(thing);
-    for (const secret of [PASSWORD, "correct-horse", "battery", "zebra"]) {
-      assert(!text.includes(secret), `${secret} is seen in ${text}`);
-    }
-  }
+  assertUnseen(things, SECRETS);
 }
 
 test("Client authenticates before it sends anything else, on every connection", async () => {
@@ -220,6 +197,20 @@ const BAD: Record<string, (peer: Peer) => void> = {
   "an error of its own": (peer) => peer.send("SERVER_ERROR busy\r\n"),
   "too many connections": (peer) =>
     peer.end("ERROR Too many open connections\r\n"),
+  "all that it said": (peer) => peer.send(peer.text),
+  "its own value": (peer) => peer.send(`${peer.commands[0].data}\r\n`),
+  "a value of it": (peer) => {
+    const { data } = peer.commands[0];
+    peer.send(`VALUE a 0 ${data.length}\r\n${data}\r\nEND\r\n`);
+  },
+  "an ERROR that repeats it": (peer) =>
+    peer.send(`ERROR ${peer.commands[0].data}\r\n`),
+  "an ERROR that goes on with it": (peer) =>
+    peer.send(`ERROR${peer.commands[0].data}\r\n`),
+  "a CLIENT_ERROR that repeats it": (peer) =>
+    peer.send(`CLIENT_ERROR bad: ${peer.commands[0].data}\r\n`),
+  "a SERVER_ERROR that repeats it": (peer) =>
+    peer.send(`SERVER_ERROR ${peer.commands[0].data}\r\n`),
 };
 
 for (const [what, answer] of Object.entries(BAD)) {
