@@ -38,9 +38,11 @@ export class FakeLane implements Lane {
   /** How often it was let go of. */
   disconnects = 0;
   /** What it answers in place of what memcached would. */
-  says: string | undefined = undefined;
+  says: string | ((line: string) => string) | undefined = undefined;
   /** Whether commands wait rather than being answered. */
   holds = false;
+  /** Whether answers come after the call, as they do over a network. */
+  isLate = false;
   readonly #world: World;
   readonly #watch: Watch;
   #open = false;
@@ -63,6 +65,7 @@ export class FakeLane implements Lane {
     if (request.settled) return;
     if (request.key !== "probe") this.#world.contacted.push(this.server);
     if (this.holds) this.waiting.push(request);
+    else if (this.isLate) queueMicrotask(() => this.#answer(request));
     else this.#answer(request);
   }
 
@@ -153,8 +156,9 @@ export class FakeLane implements Lane {
   }
 
   #reply(text: string): string {
-    if (this.says !== undefined) return this.says;
+    const { says } = this;
     const [line, data = ""] = text.split("\r\n");
+    if (says !== undefined) return typeof says === "string" ? says : says(line);
     const [name, ...args] = line.split(" ");
     const noreply = args.at(-1) === "noreply";
     return reply({ name, args, line, data, noreply }, this.items);
