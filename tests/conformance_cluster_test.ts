@@ -13,13 +13,7 @@ import {
   type ServerCommands,
   type ShutdownOptions,
 } from "@x/memcache";
-import {
-  EMBEDDED,
-  type Kind,
-  MEMCACHED,
-  over,
-  type Running,
-} from "./conformance/servers.ts";
+import { EMBEDDED, MEMCACHED, over, three } from "./conformance/servers.ts";
 
 /** The commands of a cluster of one for its server: each `Map` has one entry. */
 class OnlyServer implements ServerCommands {
@@ -75,25 +69,6 @@ async function only<T>(results: Promise<Map<string, T>>): Promise<T> {
   const values = [...(await results).values()];
   if (values.length !== 1) throw new Error(`${values.length} results, not 1`);
   return values[0];
-}
-
-/** Three servers where there was one; their addresses stand side by side. */
-function three(kind: Kind): Kind {
-  return {
-    ...kind,
-    title: `three of ${kind.title}`,
-    start: async (): Promise<Running> => {
-      const running = await Promise.all([1, 2, 3].map(kind.start));
-      return {
-        server: running.map(({ server }) => server).join(" "),
-        name: undefined,
-        options: running[0].options,
-        stop: async () => {
-          await Promise.all(running.map((one) => one.stop()));
-        },
-      };
-    },
-  };
 }
 
 const [memcached] = MEMCACHED;

@@ -8,16 +8,19 @@ import {
   Client,
   type ClientOptions,
   FallbackClient,
+  HashClient,
   type KeyCommands,
   RetryingClient,
   type ServerCommands,
 } from "@x/memcache";
-import { EMBEDDED, MEMCACHED, over } from "./conformance/servers.ts";
+import { EMBEDDED, MEMCACHED, over, three } from "./conformance/servers.ts";
 
 type Wrap = (
   server: string,
   options: ClientOptions,
-) => { client: KeyCommands; server: ServerCommands };
+) => { client: KeyCommands; server?: ServerCommands };
+
+const AT_ONCE = { retryTimeout: 0, retryAttempts: 1000 };
 
 /** What is wrapped in what, and how often it attempts what fails. */
 const WRAPPED: Record<string, readonly [attempts: number, wrap: Wrap]> = {
@@ -45,6 +48,15 @@ const WRAPPED: Record<string, readonly [attempts: number, wrap: Wrap]> = {
     const client = new RetryingClient(new Client(server, options));
     return { client: new FallbackClient([client]), server: client };
   }],
+  "HashClient in RetryingClient": [2, (server, options) => ({
+    // A second attempt at once: a server that is failing would be left alone.
+    client: new RetryingClient(
+      new HashClient([server], { ...options, ...AT_ONCE }),
+    ),
+  })],
+  "HashClient in FallbackClient": [1, (server, options) => ({
+    client: new FallbackClient([new HashClient([server], options)]),
+  })],
 };
 
 const embedded = EMBEDDED[0];
@@ -57,3 +69,14 @@ for (const [name, [attempts, wrap]] of Object.entries(WRAPPED)) {
     : [{ ...embedded, protocols: ["auto" as const] }];
   over(kinds, name, wrap, { attempts });
 }
+
+over(
+  [{ ...three(embedded), protocols: ["auto"] }],
+  "HashClient in RetryingClient",
+  (servers, options) => ({
+    client: new RetryingClient(
+      new HashClient(servers.split(" "), { ...options, ...AT_ONCE }),
+    ),
+  }),
+  { connections: 3, servers: 3, attempts: 2 },
+);

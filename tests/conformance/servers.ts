@@ -124,6 +124,25 @@ export function over(
   }
 }
 
+/** Three servers where there was one; their addresses stand side by side. */
+export function three(kind: Kind): Kind {
+  return {
+    ...kind,
+    title: `three of ${kind.title}`,
+    start: async (): Promise<Running> => {
+      const running = await Promise.all([1, 2, 3].map(kind.start));
+      return {
+        server: running.map(({ server }) => server).join(" "),
+        name: undefined,
+        options: running[0].options,
+        stop: async () => {
+          await Promise.all(running.map((one) => one.stop()));
+        },
+      };
+    },
+  };
+}
+
 async function startEmbedded(
   transport: string,
   meta: boolean,

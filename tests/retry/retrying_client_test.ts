@@ -7,6 +7,7 @@ import {
 import {
   Client,
   type CommandOptions,
+  HashClient,
   type KeyCommands,
   MemcacheAuthError,
   MemcacheClientError,
@@ -362,6 +363,16 @@ test("RetryingClient has the types of the client that it wraps", async () => {
   const strict = new RetryingClient(new StrictClient(new Client()));
   const stored: (key: string) => Promise<true> = (key) => strict.set(key, 1);
   const inner: Client = strict.client.client;
+  // A cluster answers for each server, and has more than commands.
+  const cluster: RetryingClient<HashClient> = new RetryingClient(
+    new HashClient(["a", "b"]),
+  );
+  const versions: () => Promise<Map<string, string>> = cluster.version;
+  assertEquals(cluster.addServer("c"), true);
+  assertEquals(cluster.servers.length, 3);
+  assertStrictEquals(cluster.events, cluster.client.events);
+  assertEquals(typeof versions, "function");
+  await cluster.close();
   // @ts-expect-error a StrictClient has no commands for a server
   assertEquals(strict.version, undefined);
   const outer: StrictClient<RetryingClient<Client>> = new StrictClient(client);
