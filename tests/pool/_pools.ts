@@ -53,12 +53,12 @@ export async function withPool(
 export class Held {
   readonly #held: Array<() => void> = [];
   readonly #server: ScriptedServer;
-  readonly #match: (command: Command) => boolean;
+  readonly #match: (command: Command, peer: Peer) => boolean;
 
   /** Keeps the answers to the commands that match. */
   constructor(
     server: ScriptedServer,
-    match: (command: Command) => boolean = () => true,
+    match: (command: Command, peer: Peer) => boolean = () => true,
   ) {
     this.#server = server;
     this.#match = match;
@@ -82,7 +82,7 @@ export class Held {
   }
 
   #take(command: Command, peer: Peer): string | undefined {
-    if (command.name === "mn" || !this.#match(command)) {
+    if (command.name === "mn" || !this.#match(command, peer)) {
       return peer.reply(command);
     }
     this.#held.push(() => peer.answer(command));
@@ -112,4 +112,9 @@ export function peersOf(server: ScriptedServer, text: string): number[] {
   return server.peers.filter(({ lines }) =>
     lines.some((line) => line.includes(text))
   ).map(({ number }) => number);
+}
+
+/** The values that there are, each once. */
+export function distinct(values: Iterable<unknown>): unknown[] {
+  return [...new Set(values)];
 }
