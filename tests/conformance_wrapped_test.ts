@@ -10,6 +10,7 @@ import {
   FallbackClient,
   HashClient,
   type KeyCommands,
+  PooledClient,
   RetryingClient,
   type ServerCommands,
 } from "@x/memcache";
@@ -79,4 +80,14 @@ over(
     ),
   }),
   { connections: 3, servers: 3, attempts: 2 },
+);
+
+over(
+  [{ ...embedded, protocols: ["auto"] }],
+  "PooledClient in RetryingClient in FallbackClient",
+  (server, options) => {
+    const client = new RetryingClient(new PooledClient(server, options));
+    return { client: new FallbackClient([client]), server: client };
+  },
+  { connections: 4, attempts: 2 },
 );
