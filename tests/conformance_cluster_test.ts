@@ -5,7 +5,6 @@
  * @module
  */
 import {
-  type ClientOptions,
   type CommandOptions,
   type FlushOptions,
   HashClient,
@@ -74,16 +73,26 @@ async function only<T>(results: Promise<Map<string, T>>): Promise<T> {
 const [memcached] = MEMCACHED;
 const [embedded] = EMBEDDED;
 
-over([...MEMCACHED, embedded], "HashClient", (server, options) => {
-  const client = new HashClient([server], options);
-  return { client, server: new OnlyServer(client) };
-});
+/** What makes no difference to a protocol is run over one of them. */
+function once(kind: Kind): Kind {
+  return { ...kind, protocols: ["auto"] };
+}
 
-over(
-  [memcached, embedded].map(three),
-  "HashClient",
-  (servers: string, options: ClientOptions) => ({
-    client: new HashClient(servers.split(" "), options),
-  }),
-  { connections: 3, servers: 3 },
-);
+for (const usePooling of [false, true]) {
+  const name = usePooling ? "pooled HashClient" : "HashClient";
+  const connections = usePooling ? 4 : 1;
+  const one = usePooling ? [memcached] : [...MEMCACHED, embedded];
+  over(one, name, (server, options) => {
+    const client = new HashClient([server], { ...options, usePooling });
+    return { client, server: new OnlyServer(client) };
+  }, { connections });
+  const several = [memcached, embedded].map(three);
+  over(
+    usePooling ? several.map(once) : several,
+    name,
+    (servers, options) => ({
+      client: new HashClient(servers.split(" "), { ...options, usePooling }),
+    }),
+    { connections: 3 * connections, servers: 3 },
+  );
+}

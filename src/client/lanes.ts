@@ -10,6 +10,7 @@ import { Connection } from "../connection/connection.ts";
 import type { Lane } from "../connection/lane.ts";
 import type { Request } from "../connection/request.ts";
 import type { Watch } from "../connection/watch.ts";
+import { Pool, type PoolLimits } from "../pool/pool.ts";
 import { keyFault } from "../wire/key.ts";
 import type { Context } from "./context.ts";
 import { type ClientOptions, readConnection } from "./options.ts";
@@ -30,18 +31,27 @@ export type {
 } from "../wire/stats.ts";
 
 /**
- * Makes what opens the way to a server, its options checked.
+ * Makes the way to a server; nothing is opened yet.
  *
+ * @param address Where it is.
+ * @param options Those of the connections.
+ * @param context What the client's requests have in common.
+ * @param pool How large a pool may be; one connection if absent.
+ * @param watch Is told what happens to the connections.
+ * @returns One connection, or a pool.
  * @throws {MemcacheIllegalInputError} If an option cannot be used for it.
  */
 export function openLane(
   address: ServerAddress,
   options: ClientOptions,
   context: Context,
+  pool: PoolLimits | undefined,
   watch: Watch,
 ): Lane {
-  const settings = readConnection(address, options, context);
-  return new Connection({ ...settings, watch });
+  const settings = { ...readConnection(address, options, context), watch };
+  return pool === undefined
+    ? new Connection(settings)
+    : new Pool(settings, pool);
 }
 
 /** How long a probe may take where commands have no timeout, in ms. */

@@ -107,7 +107,7 @@ export class HashClient extends BaseClient implements ClusterCommands {
     options: HashClientOptions = {},
   ) {
     const context = readContext(options);
-    const { hasher, policy, deleteFromAll } = readHashOptions(options);
+    const { hasher, policy, deleteFromAll, pool } = readHashOptions(options);
     const settings = Object.freeze({ ...options });
     const check = (server: ServerSpec) => {
       const address = parseServer(server);
@@ -134,7 +134,8 @@ export class HashClient extends BaseClient implements ClusterCommands {
       policy,
       now,
       announcer,
-      open: (address, watch) => openLane(address, settings, context, watch),
+      open: (address, watch) =>
+        openLane(address, settings, context, pool, watch),
       probe: () => probeRequest(context),
       source: roster && { begin: () => roster.begin(), limit: maxPending },
     });

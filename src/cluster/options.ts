@@ -5,12 +5,15 @@
  */
 
 import {
-  type ClientOptions,
   readBoolean,
   readNumber,
   readTimeout,
   refuse,
 } from "../client/options.ts";
+import {
+  type PooledClientOptions,
+  readPoolLimits,
+} from "../client/pooled_client.ts";
 import { HashTags } from "../ring/hash_tags.ts";
 import type { Hasher } from "../ring/hasher.ts";
 import { RecentKeys } from "../ring/recent_keys.ts";
@@ -18,7 +21,7 @@ import { RendezvousHash } from "../ring/rendezvous.ts";
 import type { HealthPolicy } from "./health.ts";
 
 /** Options of a {@linkcode HashClient}. Every one may be left out. */
-export interface HashClientOptions extends ClientOptions {
+export interface HashClientOptions extends PooledClientOptions {
   /**
    * Maps keys to servers. It must be this client's alone: servers are added to
    * it and removed as they come and go, die and come back.
@@ -32,6 +35,13 @@ export interface HashClientOptions extends ClientOptions {
    * absent, keys are hashed whole.
    */
   hashTags?: string;
+  /**
+   * Keeps a pool of up to `maxPoolSize` connections for each server, in place
+   * of one connection.
+   *
+   * @default {false}
+   */
+  usePooling?: boolean;
   /**
    * How many attempts to use a failing server fail before it leaves the ring,
    * an integer from 0 on; 0: it leaves at once.
@@ -71,6 +81,8 @@ export interface HashSettings {
   readonly policy: HealthPolicy;
   /** Whether deletes go to all. */
   readonly deleteFromAll: boolean;
+  /** How large each server's pool may be, if there are any. */
+  readonly pool: ReturnType<typeof readPoolLimits> | undefined;
 }
 
 /**
@@ -83,6 +95,8 @@ export function readHashOptions(options: HashClientOptions): HashSettings {
   if (retryAttempts !== undefined && !Number.isInteger(retryAttempts)) {
     return refuse("retryAttempts", retryAttempts, "an integer from 0 on");
   }
+  const limits = readPoolLimits(options);
+  const usePooling = readBoolean("usePooling", options.usePooling, false);
   return {
     hasher: readHasher(options),
     policy: {
@@ -98,6 +112,7 @@ export function readHashOptions(options: HashClientOptions): HashSettings {
       random: Math.random,
     },
     deleteFromAll: readBoolean("deleteFromAll", options.deleteFromAll, false),
+    pool: usePooling ? limits : undefined,
   };
 }
 

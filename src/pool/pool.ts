@@ -361,7 +361,14 @@ export class Pool {
           );
           if (!serves) watch?.failed(cause, readyAt);
         },
-        lost: (loss) => watch?.lost(loss),
+        lost: (loss) => {
+          // Silence on one connection says little where others are heard.
+          const since = now() - loss.silence;
+          const heard = this.#seats.some(({ connection: { link } }) =>
+            link !== undefined && link.heardAt > since
+          );
+          watch?.lost(heard ? { ...loss, silence: 0 } : loss);
+        },
       },
     };
   }

@@ -81,6 +81,9 @@ test("HashClient() refuses what it cannot use", () => {
     { retryTimeout: NaN },
     { deadTimeout: "60" },
     { deleteFromAll: 1 },
+    { usePooling: 1 },
+    { maxPoolSize: 0 },
+    { poolIdleTimeout: -1 },
     { hasher: {} },
     { hasher: null },
     { hasher: { addNode() {}, removeNode() {} } },
@@ -144,6 +147,22 @@ test("HashClient with hashTags keeps keys with a tag together", async () => {
     );
     assertEquals(items.find(([, count]) => count !== 0), [owner, 30]);
     assertEquals(servers.length, 3);
+  });
+});
+
+test("HashClient with usePooling opens more connections under load", async () => {
+  const options = { usePooling: true, maxPoolSize: 2 };
+  await withCluster(2, options, async (client, servers) => {
+    const keys = Array.from({ length: 2000 }, (_, i) => `key${i}`);
+    await Promise.all(keys.map((key) => client.set(key, key)));
+    const got = await Promise.all(keys.map((key) => client.get(key)));
+    assertEquals(got, keys);
+    assertEquals(servers.map(({ connections }) => connections), [2, 2]);
+  });
+  await withCluster(2, {}, async (client, servers) => {
+    const keys = Array.from({ length: 2000 }, (_, i) => `key${i}`);
+    await Promise.all(keys.map((key) => client.set(key, key)));
+    assertEquals(servers.map(({ connections }) => connections), [1, 1]);
   });
 });
 
