@@ -122,19 +122,31 @@ export class ProbeRequest extends Request {
   }
 }
 
+/**
+ * Error lines that a command without reply has at most: two are known, for the
+ * line and for the data block. More are no answers, but a flood.
+ */
+export const ERROR_LINES = 4;
+
 /** Waits with `mn` until the commands without reply before it are done. */
 export class FenceRequest extends Request {
-  readonly #report: (error: MemcacheError) => void;
+  readonly #owner: { report(error: MemcacheError): void };
   readonly #name: string;
+  #lines: number;
 
   /**
-   * Takes the name of the commands it stands behind, and whom to tell of their
-   * errors.
+   * Takes the name of the commands it stands behind, how many error lines they
+   * may have, and whom to tell of them.
    */
-  constructor(name: string, report: (error: MemcacheError) => void) {
+  constructor(
+    name: string,
+    lines: number,
+    owner: { report(error: MemcacheError): void },
+  ) {
     super("mn", undefined);
     this.#name = name;
-    this.#report = report;
+    this.#lines = lines;
+    this.#owner = owner;
   }
 
   override encode(out: Output): void {
@@ -146,8 +158,8 @@ export class FenceRequest extends Request {
       this.done(true);
       return COMPLETE;
     }
-    if (!isError(kind)) return FOREIGN;
-    this.#report(noreplyError(reply, kind, this.#name, this.server));
+    if (!isError(kind) || this.#lines-- === 0) return FOREIGN;
+    this.#owner.report(noreplyError(reply, kind, this.#name, this.server));
     return CONTINUES;
   }
 }

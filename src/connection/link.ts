@@ -19,6 +19,7 @@ import { Deque } from "./deque.ts";
 import { asMemcacheError, noMetaError } from "./failures.ts";
 import {
   AuthRequest,
+  ERROR_LINES,
   FenceRequest,
   noreplyError,
   ProbeRequest,
@@ -109,6 +110,7 @@ export class Link implements ConnEvents {
   #greeted: boolean;
   #open = true;
   #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
+  /** Error lines that commands without reply may still have. */
   #unfenced = 0;
   #unfencedName = "";
   /** Bytes of the values of stores in flight. */
@@ -278,15 +280,15 @@ export class Link implements ConnEvents {
     const meta = this.#speaks === "meta";
     if (request.noreply) {
       if (!encoded(request, out, meta, 0)) return;
-      this.#unfenced++;
+      this.#unfenced += ERROR_LINES;
       this.#unfencedName = request.command;
       silent.push(request);
       return;
     }
     if (this.#unfenced > 0) {
       if (meta) {
-        const { report } = this.#owner;
-        const fence = new FenceRequest(this.#unfencedName, report);
+        const name = this.#unfencedName;
+        const fence = new FenceRequest(name, this.#unfenced, this.#owner);
         fence.server = this.#options.server;
         fence.sent = true;
         fence.encode(out);
@@ -419,9 +421,9 @@ export class Link implements ConnEvents {
       const kind = decoder.next();
       if (kind === MORE && !decoder.midData) return false;
       if (isError(kind)) {
-        this.#owner.report(
-          noreplyError(decoder, kind, this.#unfencedName, server),
-        );
+        this.#unfenced--;
+        const name = this.#unfencedName;
+        this.#owner.report(noreplyError(decoder, kind, name, server));
         return true;
       }
     }
