@@ -21,6 +21,7 @@ type Wrap = (
   options: ClientOptions,
 ) => { client: KeyCommands; server?: ServerCommands };
 
+/** A server that is failing is not left alone: the next command tries it. */
 const AT_ONCE = { retryTimeout: 0, retryAttempts: 1000 };
 
 /** What is wrapped in what, and how often it attempts what fails. */
@@ -50,13 +51,14 @@ const WRAPPED: Record<string, readonly [attempts: number, wrap: Wrap]> = {
     return { client: new FallbackClient([client]), server: client };
   }],
   "HashClient in RetryingClient": [2, (server, options) => ({
-    // A second attempt at once: a server that is failing would be left alone.
     client: new RetryingClient(
       new HashClient([server], { ...options, ...AT_ONCE }),
     ),
   })],
   "HashClient in FallbackClient": [1, (server, options) => ({
-    client: new FallbackClient([new HashClient([server], options)]),
+    client: new FallbackClient([
+      new HashClient([server], { ...options, ...AT_ONCE }),
+    ]),
   })],
 };
 
