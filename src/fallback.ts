@@ -38,7 +38,8 @@ const LEAST = 1;
  *   the first has no such item: then `add`.
  * - A `timeout` given with a call is for all clients together; without one, each
  *   has its own.
- * - `disconnect` and `close` are for all of them.
+ * - `disconnect` and `close` are for all of them; commands for a server are those
+ *   of `clients`.
  *
  * @example
  * ```ts
