@@ -22,6 +22,7 @@ import {
   isReply,
   lateError,
   lossError,
+  ownError,
   silentError,
   unreachableError,
 } from "./failures.ts";
@@ -477,15 +478,13 @@ export class Connection implements Lane {
     this.#turn.leave();
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    attempt?.giveUp(makeError());
+    const error = makeError();
+    attempt?.giveUp(error);
     const link = this.#link;
     this.#link = undefined;
     this.#held = false;
     link?.abandon();
-    const fail = (request: Request): MemcacheError => {
-      const { server, command, key, sent } = request;
-      return Object.assign(makeError(), { server, command, key, sent });
-    };
+    const fail = (request: Request) => ownError(error, request);
     for (const queue of [link?.inflight, this.#expiry.limbo]) {
       while (queue !== undefined && queue.length > 0) {
         const request = queue.shift();

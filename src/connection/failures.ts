@@ -31,6 +31,14 @@ export function asMemcacheError(error: unknown): MemcacheError {
   return new MemcacheConnectionError(reason(error), { cause: error });
 }
 
+/** Makes a request's own error of one that ends many. */
+export function ownError(
+  error: MemcacheError,
+  request: Request,
+): MemcacheError {
+  return rebound(error, request.about());
+}
+
 /** The error of a client that has been closed. */
 export function closedError(request?: Request): MemcacheError {
   return new MemcacheError(
