@@ -153,7 +153,9 @@ export async function part(
     const figure = figures.find(({ name }) => name === chosen);
     const role = values.role === undefined ? figure?.baseline : figure?.role;
     if (role === undefined) throw new Error(`There is no role ${chosen}`);
-    console.log(JSON.stringify(await role(values.to)));
+    const counts = await role(values.to);
+    // What a baseline has opened may keep its process alive.
+    process.stdout.write(JSON.stringify(counts), () => process.exit(0));
     return;
   }
   const words = values.only.split(",").filter((word) => word !== "");

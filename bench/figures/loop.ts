@@ -184,8 +184,11 @@ await part([
         unit: "ms",
         bar: 3,
       },
-      p50: { what: "the same, median", unit: "ms" },
-      most: { what: "the same, at most", unit: "ms" },
+      p50: { what: "timers late by, median, 1,000 gets in flight", unit: "ms" },
+      most: {
+        what: "timers late by, at most, 1,000 gets in flight",
+        unit: "ms",
+      },
     },
   },
 ], {
