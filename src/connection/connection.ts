@@ -308,6 +308,8 @@ export class Connection implements Lane {
       auth,
       speaks: this.#approach.refusedProbe ? "classic" : this.#speaks,
       insistsOnMeta: protocol === "meta",
+      // Nothing is risked on a link that is not known to be let in.
+      patient: this.#place?.serves() === true,
       join,
     }, {
       ready: () => {
@@ -378,7 +380,8 @@ export class Connection implements Lane {
       } else if (refused || link.ambiguous || isReply(error)) {
         this.#approach.backoff.failed(now(), cause);
       } else this.#failed(now(), cause);
-      this.#approach.refusedProbe = refused;
+      // What others have been answered was not the reason.
+      this.#approach.refusedProbe = refused && this.#place?.serves() !== true;
     } else if (!link.closing) {
       const isIdle = raced || link.inflight.length === 0;
       const kind = !isClose(error) ? "broken" : isIdle ? "idle" : "closed";

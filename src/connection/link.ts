@@ -25,7 +25,7 @@ import {
   ProbeRequest,
 } from "./handshake.ts";
 import { lendMemory } from "./memory.ts";
-import type { LinkOptions, Speaks } from "./options.ts";
+import type { LinkOptions, LinkOwner, Speaks } from "./options.ts";
 import {
   COMPLETE,
   COMPLETE_DROP,
@@ -49,20 +49,6 @@ export const LINE_KEYS = 100;
 
 /** Numbers given as opaque values stay below this. */
 const OPAQUE_LIMIT = 1_000_000;
-
-/** Whom a link tells what happens to it. */
-export interface LinkOwner {
-  /** The link can be written to (again). */
-  ready(): void;
-  /** Everything in flight has been answered. */
-  idle(): void;
-  /** The server has answered as a memcached does. */
-  verified(speaks: Speaks): void;
-  /** The link has ended. */
-  lost(link: Link, error: MemcacheError | undefined): void;
-  /** A command without reply has failed. */
-  report(error: MemcacheError): void;
-}
 
 /** One open connection with its requests in flight. */
 export class Link implements ConnEvents {
@@ -100,7 +86,7 @@ export class Link implements ConnEvents {
   readonly probes: boolean;
 
   readonly #conn: Conn;
-  readonly #owner: LinkOwner;
+  readonly #owner: LinkOwner<Link>;
   readonly #options: LinkOptions;
   readonly #decoder: Decoder;
   readonly #text: ReadText;
@@ -117,7 +103,7 @@ export class Link implements ConnEvents {
   #storing = 0;
 
   /** Takes over an open connection and starts it. */
-  constructor(conn: Conn, options: LinkOptions, owner: LinkOwner) {
+  constructor(conn: Conn, options: LinkOptions, owner: LinkOwner<Link>) {
     this.#conn = conn;
     this.#options = options;
     this.#owner = owner;
@@ -201,6 +187,7 @@ export class Link implements ConnEvents {
    * @returns Whether requests are left that only lack their turn.
    */
   pump(unsent: Deque<Request>, at: number): boolean {
+    if (this.#options.patient && !this.#greeted) this.#greet(at);
     const waiting = unsent.length;
     const bulk = unsent.length >= (this.#speaks === "meta" ? BULK : 2);
     while (this.writable && !this.#waits(unsent)) {
@@ -234,8 +221,9 @@ export class Link implements ConnEvents {
    */
   #waits(unsent: Deque<Request>): boolean {
     const next = unsent.peek();
-    return next === undefined ||
-      this.#unfenced > 0 && this.#speaks === "unknown" && !next.noreply;
+    if (next === undefined) return true;
+    return this.#speaks === "unknown" &&
+      (this.#options.patient || this.#unfenced > 0 && !next.noreply);
   }
 
   /** Takes the next request, or a line of many gets; skips settled ones. */
@@ -307,6 +295,16 @@ export class Link implements ConnEvents {
   #ask(request: Request): void {
     this.asked++;
     this.inflight.push(request);
+  }
+
+  /** Sends the probe before any command. */
+  #greet(at: number): void {
+    if (!this.writable) return;
+    this.#greeted = true;
+    this.#owed(at);
+    const out = new Output(lendMemory());
+    this.#probe(out);
+    this.#writer.send(out);
   }
 
   #probe(out: Output): void {

@@ -50,6 +50,8 @@ export interface PoolPlace {
   readonly approach: Approach;
   /** Sends a request by another connection, if one is open; tells whether. */
   readonly takes: (request: Request) => boolean;
+  /** Whether the server has answered on a connection that is open. */
+  readonly serves: () => boolean;
   /** Is told that nothing is open any more, nor waits. */
   readonly rested: () => void;
 }
@@ -86,6 +88,22 @@ export interface LinkOptions {
   readonly speaks: Speaks;
   /** Whether meta is insisted on. */
   readonly insistsOnMeta: boolean;
+  /** Whether commands wait for the answer to the probe. */
+  readonly patient: boolean;
   /** Makes one request of many gets. */
   readonly join: (requests: Request[]) => Request;
+}
+
+/** Whom a link tells what happens to it. */
+export interface LinkOwner<Link> {
+  /** The link can be written to (again). */
+  ready(): void;
+  /** Everything in flight has been answered. */
+  idle(): void;
+  /** The server has answered as a memcached does. */
+  verified(speaks: Speaks): void;
+  /** The link has ended. */
+  lost(link: Link, error: MemcacheError | undefined): void;
+  /** A command without reply has failed. */
+  report(error: MemcacheError): void;
 }

@@ -284,6 +284,7 @@ export class Pool {
       new Connection(this.#options, {
         approach: this.#approach,
         takes: (request) => this.#takes(seat, request),
+        serves: () => this.#serves(),
         rested: () => this.#rested(seat),
       }),
     );
@@ -308,6 +309,11 @@ export class Pool {
     }
     best?.connection.execute(request);
     return best !== undefined;
+  }
+
+  /** Whether the server has answered on a connection that is open. */
+  #serves(): boolean {
+    return this.#seats.some(({ connection }) => connection.link?.verified);
   }
 
   /** Forgets a connection that rests; the last one may be opened again. */
@@ -356,10 +362,7 @@ export class Pool {
         answered: () => watch?.answered(),
         failed: (cause, readyAt) => {
           // A server that serves others, and lets nobody in, is not down.
-          const serves = this.#seats.some(({ connection: { link } }) =>
-            link?.verified
-          );
-          if (!serves) watch?.failed(cause, readyAt);
+          if (!this.#serves()) watch?.failed(cause, readyAt);
         },
         lost: (loss) => {
           // Silence on one connection says little where others are heard.
