@@ -135,6 +135,18 @@ function shut(socket: Deno.Conn): void {
 }
 
 /**
+ * A signal that ends an attempt of Deno's, and nothing more. Deno (2.9) asks
+ * its signal once again when the connection is open: one that opened in the
+ * moment of the abort would be in nobody's hands, and stay open. This signal
+ * does not answer that; `abortable` closes what comes too late.
+ */
+function endOf(signal: AbortSignal): AbortSignal {
+  const end = AbortSignal.any([signal]);
+  Object.defineProperty(end, "throwIfAborted", { value: () => {} });
+  return end;
+}
+
+/**
  * Opens a connection by Deno's own sockets; TLS with a certificate of one's
  * own, authorities of one's own or no verification by `node:tls`.
  *
@@ -161,7 +173,7 @@ export const dialDeno: Dial = async (address, options) => {
     return dialNode(address, options);
   }
   const { host: hostname, port } = address;
-  const attempt = Deno.connect({ hostname, port, signal });
+  const attempt = Deno.connect({ hostname, port, signal: endOf(signal) });
   let socket: Deno.Conn = await abortable(signal, attempt, shut);
   try {
     const tcp = socket as Deno.TcpConn;

@@ -10,10 +10,10 @@ import {
   Inbox,
   tlsName,
 } from "../../src/conn/attempt.ts";
-import { dialBun, dialDeno } from "../../src/conn/dial.ts";
+import { dial, dialBun, dialDeno } from "../../src/conn/dial.ts";
 import { MemcacheConnectionError } from "../../src/errors.ts";
 import { runtime, test } from "../_runtime.ts";
-import { options, Probe, tcp } from "./_servers.ts";
+import { options, Probe, serve, tcp } from "./_servers.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
@@ -147,3 +147,23 @@ for (const [name, dial] of Object.entries({ dialDeno, dialBun })) {
     );
   });
 }
+
+test("dial() leaves nothing open of an attempt that ends as it is given up", async () => {
+  const served = await serve((socket) => {
+    socket.on("error", () => {});
+    socket.on("end", () => socket.destroy());
+  });
+  for (let i = 0; i < 200; i++) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const attempt = dial(served.address, options({ signal }));
+    // The event loop is held, as by a busy program: the connection is open and
+    // the time is up before either of them is looked at.
+    setTimeout(() => controller.abort(), 0);
+    const start = performance.now();
+    while (performance.now() - start < 1);
+    await attempt.then((conn) => conn.close(), () => {});
+  }
+  while (served.sockets.some((socket) => !socket.destroyed)) await turn();
+  await served.close();
+});
