@@ -22,7 +22,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
  * Longest reply to `stats`, in bytes. memcached itself stops at 2 MiB where a
  * reply could go on for ever.
  */
-const MAX_STATS = 4 * 1024 * 1024;
+const MAX_STATS = 2.5 * 1024 * 1024;
 
 /** `stats`: names and values, as they come. */
 export class StatsRequest extends LineCommand {
