@@ -42,12 +42,14 @@ export interface Ending {
 
 /**
  * Starts the file `url` with a role, and waits until it has ended by itself.
- * Any other end, as by an unhandled rejection, fails the test.
+ * Any other end, as by an unhandled rejection, fails the test, and so does one
+ * that is not there after `limit` milliseconds.
  */
 export async function play(
   url: string,
   task: Task,
   flags: { deno?: string[]; node?: string[] } = {},
+  limit: number = 25_000,
 ): Promise<Ending> {
   const own = runtime === "deno"
     ? ["run", "-A", "--no-check", "--quiet", ...flags.deno ?? []]
@@ -63,7 +65,7 @@ export async function play(
   const collect = (bytes: Uint8Array) => output += bytes;
   child.stdout?.on("data", collect);
   child.stderr?.on("data", collect);
-  const guard = setTimeout(() => child.kill("SIGKILL"), 25_000);
+  const guard = setTimeout(() => child.kill("SIGKILL"), limit);
   const [code, signal] = await once(child, "close");
   clearTimeout(guard);
   assertEquals([code, signal], [0, null], `${task.role}: ${output}`);
