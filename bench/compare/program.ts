@@ -186,7 +186,10 @@ class FloorPlayer implements Player {
 
   async wake(): Promise<void> {}
 
-  async renew(): Promise<void> {}
+  async renew(): Promise<void> {
+    await this.close();
+    this.#floors.clear();
+  }
 
   async close(): Promise<void> {
     for (const floor of this.#floors.values()) await floor.close();
@@ -250,9 +253,9 @@ async function measure(
     } catch (error) {
       const { name, message } = error as Error;
       // A peer that cannot do it says so; one that answers wrongly, once it
-      // has been found to do it, spoils the run.
-      const fatal = error instanceof WrongAnswer && paces[i] !== undefined;
-      if (fatal || ["ours", "before", "floor"].includes(players[i].name)) {
+      // has been found to do it, spoils the run, and so do we at any time.
+      const own = ["ours", "before", "floor"].includes(players[i].name);
+      if (error instanceof WrongAnswer && (own || paces[i] !== undefined)) {
         throw error;
       }
       rows[i].error = `${name}: ${message}`;

@@ -321,6 +321,13 @@ async function run(args: readonly string[]): Promise<void> {
     result = JSON.parse(await Deno.readTextFile(settings.from));
     for (const one of result.runtimes) print(one, settings);
   }
+  // A peer may fail, and the table says so; our own client may not.
+  const failed = result.runtimes.some(({ rows }) =>
+    rows.some(({ contender, error }) =>
+      error !== undefined && !PEERS.includes(contender)
+    )
+  );
+  if (failed) Deno.exitCode = 1;
   const { date, server, versions, machine } = result;
   const peers = Object.entries(versions).map((pair) => pair.join(" "));
   console.log(`\n${[date, server, ...peers].join(", ")}; ${machine}`);
