@@ -8,6 +8,7 @@ import { KINDS } from "../../tests/chaos/_kinds.ts";
 import {
   attempts,
   fleet,
+  oneHashClient,
   quantile,
   restarts,
   silence,
@@ -26,7 +27,7 @@ const figures: Figure[] = [
     server,
     role: async () => {
       const { wrong, calls, recovery } = await soak({
-        kind: KINDS.hash ?? KINDS.client,
+        kind: KINDS.hash,
         seconds: 20,
         seed: Date.now() % 1_000_000,
       });
@@ -147,6 +148,22 @@ const figures: Figure[] = [
         bar: 25,
       },
       before: { what: "no silent server: the same", unit: "ms" },
+    },
+  },
+  {
+    name: "silence-hash",
+    server,
+    role: async () => {
+      const { p99, before } = await silence(oneHashClient, 5000);
+      return { p99, before };
+    },
+    rows: {
+      p99: {
+        what: "one silent server of three: p99 of the others, HashClient",
+        unit: "ms",
+        bar: 25,
+      },
+      before: { what: "no silent server: the same, HashClient", unit: "ms" },
     },
   },
 ];

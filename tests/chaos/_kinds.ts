@@ -6,6 +6,8 @@
 import {
   Client,
   type ClientOptions,
+  HashClient,
+  type HashClientOptions,
   type KeyCommands,
   RetryingClient,
 } from "@x/memcache";
@@ -29,6 +31,15 @@ export interface Kind {
   /** What a call may take that was given `timeout` milliseconds. */
   readonly limitOf?: (timeout: number) => number;
 }
+
+/** The number of the server that has a key, as long as all are in the ring. */
+function placed(servers: readonly string[]): (key: string) => number {
+  const client = new HashClient(servers);
+  return (key) => servers.indexOf(client.serversFor(key)[0]);
+}
+
+/** Servers never leave the ring: so keys stay where they are. */
+const STAYING: HashClientOptions = { retryAttempts: Number.MAX_SAFE_INTEGER };
 
 /** Every kind, by the name that `--client` takes. */
 export const KINDS: Readonly<Record<string, Kind>> = {
@@ -55,5 +66,35 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     servers: 1,
     make: ([server], options) =>
       new RetryingClient(new Client(server, options), { retryDelay: 20 }),
+  },
+  hash: {
+    servers: 3,
+    serverOf: placed,
+    make: (servers, options) =>
+      new HashClient(servers, { ...options, ...STAYING }),
+  },
+  ejecting: {
+    servers: 3,
+    strict: false,
+    make: (servers, options) =>
+      new HashClient(servers, {
+        ...options,
+        retryAttempts: 1,
+        retryTimeout: 100,
+        deadTimeout: 400,
+      }),
+  },
+  "retrying-hash": {
+    servers: 3,
+    serverOf: placed,
+    make: (servers, options) =>
+      new RetryingClient(
+        new HashClient(servers, {
+          ...options,
+          ...STAYING,
+          retryTimeout: 50,
+        }),
+        { attempts: 3, retryDelay: 60 },
+      ),
   },
 };

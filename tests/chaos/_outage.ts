@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { Client, type Dial, dial, type KeyCommands } from "@x/memcache";
+import {
+  Client,
+  type Dial,
+  dial,
+  HashClient,
+  type KeyCommands,
+} from "@x/memcache";
 import { type Memcached, startMemcached } from "../_memcached.ts";
 import { freeze } from "./_freeze.ts";
 import { Lateness } from "./_lateness.ts";
@@ -267,6 +273,20 @@ export const threeClients: Ways = (servers) => {
   return {
     ways: clients.map((client) => [client, "key"] as const),
     close: () => Promise.all(clients.map((client) => client.close())),
+  };
+};
+
+/** One client of all three, with a key for each. */
+export const oneHashClient: Ways = (servers) => {
+  const client = new HashClient(servers, { timeout: 300 });
+  const keyOf = (server: string): string => {
+    let key = 0;
+    while (client.serversFor(`key${key}`)[0] !== server) key++;
+    return `key${key}`;
+  };
+  return {
+    ways: servers.map((server) => [client, keyOf(server)] as const),
+    close: () => client.close(),
   };
 };
 

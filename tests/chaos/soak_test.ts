@@ -30,11 +30,19 @@ test("soak() finds nothing wrong in 10 s of faults", async () => {
   assertLessOrEqual(after, before + 4, linesOf(report).join("\n"));
 }, { ...needsMemcached, timeout: 60_000 });
 
-test("soak() finds nothing wrong, whatever the kind of client", async () => {
-  const kinds = Object.entries(KINDS).filter(([name]) => name !== "client");
-  // As long as it takes until every fault has happened.
-  const reports = await Promise.all(
-    kinds.map(([_, kind], i) => soak({ kind, seconds: 1, seed: i + 2 })),
+for (const count of [1, 3]) {
+  test(
+    `soak() finds nothing wrong in any client of ${count} servers`,
+    async () => {
+      const kinds = Object.values(KINDS).filter((kind) =>
+        kind !== KINDS.client && kind.servers === count
+      );
+      // As long as it takes until every fault has happened to every server.
+      const reports = await Promise.all(
+        kinds.map((kind, i) => soak({ kind, seconds: 1, seed: i + 2 })),
+      );
+      for (const report of reports) check(report);
+    },
+    { ...needsMemcached, timeout: 60_000 },
   );
-  for (const report of reports) check(report);
-}, { ...needsMemcached, timeout: 90_000 });
+}
