@@ -16,6 +16,7 @@ const PAGES = [
   "ARCHITECTURE.md",
   "CONTRIBUTING.md",
   "CHANGELOG.md",
+  "SECURITY.md",
 ];
 const readme = await Deno.readTextFile(`${ROOT}/README.md`);
 
@@ -232,6 +233,15 @@ test("ARCHITECTURE.md shows the layers that are enforced", async () => {
       ] as const
     );
   assertEquals(Object.fromEntries(shown), Object.fromEntries(enforced));
+});
+
+test("SECURITY.md names a test for every promise", async () => {
+  const text = await Deno.readTextFile(`${ROOT}/SECURITY.md`);
+  const rows = rowsOf(text);
+  assert(rows.length > 12);
+  for (const [promise, tests] of rows) {
+    assert(codeOf(tests).some((path) => /^tests\//.test(path)), promise);
+  }
 });
 
 for (const page of PAGES) {

@@ -1,7 +1,14 @@
-/** A client and servers that are not who they say: nothing is sent to them. */
+/**
+ * A client and servers that are not who they say: nothing is sent to them. This
+ * file is also the program for which the system trusts an authority of ours.
+ */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { createServer, type TLSSocket } from "node:tls";
 import {
   Client,
@@ -23,6 +30,7 @@ import {
 } from "../_certs.ts";
 import { test } from "../_runtime.ts";
 import { assertSecret } from "../_secrets.ts";
+import { play, played } from "../connection/_child.ts";
 import { CommandReader, latin1 } from "../fuzz/_commands.ts";
 import { World } from "../fuzz/_world.ts";
 
@@ -100,67 +108,109 @@ async function ends(client: Client): Promise<unknown[]> {
   );
 }
 
-for (const [what, certificate, tls] of REFUSED) {
-  test(`Client sends nothing to a server with ${what}`, async () => {
-    const server = await serve(certificate);
-    for (const protocol of ["auto", "classic", "meta"] as const) {
-      for (const login of [auth, undefined]) {
-        const errors: unknown[] = [];
-        const options: ClientOptions = {
-          ...{
-            protocol,
-            tls,
-            auth: login,
-            connectTimeout: 5000,
-            timeout: 5000,
-          },
-          onError: (error) => void errors.push(error),
-        };
-        const client = new Client(`localhost:${server.port}`, options);
-        const failed = await ends(client);
-        for (const error of failed) {
-          assertInstanceOf(error, MemcacheConnectionError, `${error}`);
-          assertEquals(error.sent, false);
-          assert(error.message.includes(`localhost:${server.port}`));
-        }
-        assert(failed.some((error) => (error as Error).cause !== undefined));
-        assertSecret([client, ...failed, ...errors], [
-          PASSWORD,
-          "secret value",
-        ]);
-        await client.close();
-      }
-    }
-    assertEquals(server.heard, []);
-    await server.close();
-  }, { timeout: 30_000 });
-}
-
-test(
-  "Client sends what it is asked to where the certificate is right",
-  async () => {
-    const server = await serve(good);
-    for (
-      const tls of [trusted, { caCerts: [OTHER_CA, CA] }, {
-        insecureSkipVerify: true,
-      }]
-    ) {
-      const client = new Client(`localhost:${server.port}`, { tls });
-      assertEquals(await client.set("a", "v"), true);
-      assertEquals(await client.get("a"), "v");
+const ROLES = {
+  /** Asks a server, trusting the system, and then another authority alone. */
+  async ask(address: string) {
+    const ends: string[] = [];
+    for (const tls of [true, { caCerts: [OTHER_CA] }]) {
+      const client = new Client(address, { tls, connectTimeout: 5000 });
+      ends.push(
+        await client.version().then(() => "a version", (error) => error.code),
+      );
       await client.close();
     }
-    assert(server.heard.join("").includes("set a "));
-    const known = server.heard.length;
-    // The same by the address, and nothing of it without a trusted authority.
-    const client = new Client(`memcacheds://ada:x@localhost:${server.port}`, {
-      connectTimeout: 5000,
-    });
-    const [error] = await ends(client);
-    assertInstanceOf(error, MemcacheConnectionError);
-    await client.close();
-    assertEquals(server.heard.length, known);
-    await server.close();
+    return ends;
   },
-  { timeout: 30_000 },
-);
+};
+
+if (!await played(ROLES)) {
+  for (const [what, certificate, tls] of REFUSED) {
+    test(`Client sends nothing to a server with ${what}`, async () => {
+      const server = await serve(certificate);
+      for (const protocol of ["auto", "classic", "meta"] as const) {
+        for (const login of [auth, undefined]) {
+          const errors: unknown[] = [];
+          const options: ClientOptions = {
+            ...{
+              protocol,
+              tls,
+              auth: login,
+              connectTimeout: 5000,
+              timeout: 5000,
+            },
+            onError: (error) => void errors.push(error),
+          };
+          const client = new Client(`localhost:${server.port}`, options);
+          const failed = await ends(client);
+          for (const error of failed) {
+            assertInstanceOf(error, MemcacheConnectionError, `${error}`);
+            assertEquals(error.sent, false);
+            assert(error.message.includes(`localhost:${server.port}`));
+          }
+          assert(failed.some((error) => (error as Error).cause !== undefined));
+          assertSecret([client, ...failed, ...errors], [
+            PASSWORD,
+            "secret value",
+          ]);
+          await client.close();
+        }
+      }
+      assertEquals(server.heard, []);
+      await server.close();
+    }, { timeout: 30_000 });
+  }
+
+  test(
+    "Client sends what it is asked to where the certificate is right",
+    async () => {
+      const server = await serve(good);
+      for (
+        const tls of [trusted, { caCerts: [OTHER_CA, CA] }, {
+          insecureSkipVerify: true,
+        }]
+      ) {
+        const client = new Client(`localhost:${server.port}`, { tls });
+        assertEquals(await client.set("a", "v"), true);
+        assertEquals(await client.get("a"), "v");
+        await client.close();
+      }
+      assert(server.heard.join("").includes("set a "));
+      const known = server.heard.length;
+      // The same by the address, and nothing of it without a trusted authority.
+      const client = new Client(`memcacheds://ada:x@localhost:${server.port}`, {
+        connectTimeout: 5000,
+      });
+      const [error] = await ends(client);
+      assertInstanceOf(error, MemcacheConnectionError);
+      await client.close();
+      assertEquals(server.heard.length, known);
+      await server.close();
+    },
+    { timeout: 30_000 },
+  );
+
+  test(
+    "Client trusts no authority of the system's beside those that it is given",
+    async () => {
+      const server = await serve(good);
+      const folder = mkdtempSync(join(tmpdir(), "memcache-"));
+      const file = join(folder, "ca.pem");
+      writeFileSync(file, CA);
+      // How an authority is put beside the system's: for Deno, for Node and Bun.
+      const names = ["DENO_CERT", "NODE_EXTRA_CA_CERTS"];
+      for (const name of names) process.env[name] = file;
+      try {
+        const { output } = await play(import.meta.url, {
+          role: "ask",
+          address: `localhost:${server.port}`,
+        });
+        assertEquals(JSON.parse(output), ["a version", "ERR_CONNECTION"]);
+      } finally {
+        for (const name of names) delete process.env[name];
+        rmSync(folder, { recursive: true });
+        await server.close();
+      }
+    },
+    { timeout: 30_000 },
+  );
+}
