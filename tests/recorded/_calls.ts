@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Client, parseServer, StrictClient } from "@x/memcache";
+import { HashClient, parseServer, StrictClient } from "@x/memcache";
+import type { AnyClient } from "./_clients.ts";
 import type { Step } from "./_cases.ts";
 import { type Tagged, textOf, toKey, toOurs, utf8Text } from "./_python.ts";
 import { bytes } from "../_vectors.ts";
@@ -102,6 +103,7 @@ const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   flush_all: ["delay", "noreply"],
   cache_memlimit: ["memlimit"],
   version: [],
+  quit: [],
   shutdown: ["graceful"],
   close: [],
   raw_command: ["command", "end_tokens"],
@@ -132,21 +134,18 @@ function entries(tagged: Tagged): Array<[string, unknown]> {
  *
  * @returns What pymemcache's method would return.
  */
-export async function call(client: Client, step: Step): Promise<unknown> {
+export async function call(client: AnyClient, step: Step): Promise<unknown> {
   const { method } = step;
   if (method === "parse_server") {
     return parseServer(toOurs(step.args[0]) as string).name;
   }
   if (method === "stats") {
-    const stats = await client.stats(
-      ...step.args.map((arg) => toOurs(arg) as string),
-    );
-    return Object.fromEntries(
-      Object.entries(stats).map(([name, value]) => [
-        name,
-        typeof value === "string" ? bytes(utf8Text(value)) : value,
-      ]),
-    );
+    const words = step.args.map((arg) => toOurs(arg) as string);
+    if (!(client instanceof HashClient)) {
+      return plainStats(await client.stats(...words));
+    }
+    const all = [...await client.stats(...words)];
+    return all.map(([server, stats]) => [server, plainStats(stats)]);
   }
   const names = PARAMETERS[method];
   if (names === undefined) throw new Error(`Cannot translate ${method}`);
@@ -203,22 +202,50 @@ export async function call(client: Client, step: Step): Promise<unknown> {
       return await client[method](given.key, given.delta, { noreply });
     case "touch":
       return await client.touch(given.key, given.ttl, { noreply });
-    case "flush_all":
-      return await client.flushAll({
-        delay: given.value<number>("delay") ?? 0,
-        noreply,
-      });
-    case "cache_memlimit":
-      return await client.cacheMemlimit(given.value("memlimit"));
-    case "version":
-      return bytes(await client.version());
-    case "shutdown":
-      return await client.shutdown({ graceful: given.value("graceful") });
+    case "flush_all": {
+      const delay = given.value<number>("delay") ?? 0;
+      const done = await client.flushAll({ delay, noreply });
+      // For many servers pymemcache returns nothing.
+      return done instanceof Map ? undefined : done;
+    }
+    case "version": {
+      const version = await client.version();
+      return bytes(version instanceof Map ? only(version) : version);
+    }
+    case "quit":
+      await client.quit();
+      return undefined;
     case "close":
       return await client.disconnect();
+  }
+  if (client instanceof HashClient) {
+    throw new Error(`Cannot translate ${method} of HashClient`);
+  }
+  switch (method) {
+    case "cache_memlimit":
+      return await client.cacheMemlimit(given.value("memlimit"));
+    case "shutdown":
+      return await client.shutdown({ graceful: given.value("graceful") });
     default:
       return await client.rawCommand(given.text("command"), {
         endToken: given.text<string | null>("end_tokens") ?? undefined,
       });
   }
+}
+
+/** The only value of a map. */
+function only<T>(values: ReadonlyMap<string, T>): T {
+  const [value, ...others] = values.values();
+  if (others.length > 0) throw new Error(`${others.length} more`);
+  return value;
+}
+
+/** Statistics as pymemcache has them: text is bytes. */
+function plainStats(stats: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(stats).map(([name, value]) => [
+      name,
+      typeof value === "string" ? bytes(utf8Text(value)) : value,
+    ]),
+  );
 }

@@ -84,7 +84,7 @@ export function hasSerde({ options }: Case): boolean {
 
 /** Makes our options of a case's. */
 export function toOptions({ options }: Case): ClientOptions {
-  const { serde, encoding, timeout = 5, ...rest } = options;
+  const { serde, encoding, timeout = 5, servers: _, ...rest } = options;
   const made: Record<string, unknown> = {
     // pymemcache asks for no reply where it is not told otherwise.
     defaultNoreply: true,

@@ -60,6 +60,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A key of ours: bytes become the text whose UTF-8 they are, if they are any. */
 export function toKey(tagged: Tagged): unknown {
+  if (tagged.t === "tuple") return (tagged.v as readonly Tagged[]).map(toKey);
   if (tagged.t !== "bytes") return toOurs(tagged);
   const raw = bytes(textOf(tagged));
   try {

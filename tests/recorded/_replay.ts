@@ -6,15 +6,16 @@
  * @module
  */
 import {
-  Client,
   type Conn,
   type ConnEvents,
   type Dial,
   dial,
+  parseServer,
 } from "@x/memcache";
 import { type Command, type Peer, ScriptedServer } from "../_scripted.ts";
 import { call } from "./_calls.ts";
 import { type Case, type Step, step } from "./_cases.ts";
+import { type AnyClient, makeClient, serversOf } from "./_clients.ts";
 import { toOptions } from "./_options.ts";
 import { notation } from "./_python.ts";
 
@@ -56,6 +57,15 @@ export const AFTERMATH: Step = step({
   outcome: 'b"1.2.3"',
 });
 
+/** The same for a client of several servers: a command for one of them. */
+export const CLUSTER_AFTERMATH: Step = step({
+  method: "get",
+  args: [{ t: "str", v: "aftermath" }],
+  reply: "END\r\n",
+  sent: "get aftermath\r\n",
+  outcome: "none",
+});
+
 /** A server for many cases, one after another. */
 export class Replay {
   readonly #server: ScriptedServer;
@@ -63,6 +73,8 @@ export class Replay {
   readonly #cut: Cut;
   #current: Step = AFTERMATH;
   #wanted = 0;
+  /** What each command is answered, where several servers share the reply. */
+  #split: Array<{ readonly line: string; readonly reply: string }> | undefined;
   #replied = false;
 
   private constructor(server: ScriptedServer, cut: Cut) {
@@ -96,13 +108,17 @@ export class Replay {
     const observed: Observed[] = [];
     this.#tap.open.clear();
     this.#server.peers.length = 0;
-    let client: Client | undefined;
+    let client: AnyClient | undefined;
     for (const current of steps) {
       if (current.method === "constructor") {
         const outcome = await settled(() => {
-          client = new Client(this.#server.address, {
+          const { address } = this.#server;
+          const { dial } = this.#tap;
+          const target = parseServer(address);
+          client = makeClient(recorded, address, {
             ...toOptions(recorded),
-            dial: this.#tap.dial,
+            // Whatever the servers are called, here they are all the same.
+            dial: (_, options) => dial(target, options),
           });
           return Promise.resolve();
         });
@@ -115,28 +131,37 @@ export class Replay {
         });
         if (client === undefined) break;
       } else if (client !== undefined) {
-        observed.push(await this.#call(client, current));
+        const isSplit = serversOf(recorded).length > 1;
+        observed.push(await this.#call(client, current, isSplit));
       }
     }
     await client?.close();
     return observed;
   }
 
-  async #call(client: Client, current: Step): Promise<Observed> {
+  async #call(
+    client: AnyClient,
+    current: Step,
+    isSplit: boolean,
+  ): Promise<Observed> {
     const tap = this.#tap;
     this.#current = current;
     this.#wanted = repliesTo(current.sent);
+    this.#split = isSplit ? splitReplies(current) : undefined;
     this.#replied = false;
     const connects = tap.connects;
     const written = tap.written;
-    const received = this.#received;
+    const { peers } = this.#server;
+    const before = peers.map((peer) => peer.text.length);
+    const received = (): string =>
+      peers.map((peer, i) => peer.text.slice(before[i] ?? 0)).join("");
     tap.expect(
-      current.reply.length,
+      isSplit ? 0 : current.reply.length,
       (left, count) => this.#cut(current, left, count),
     );
     const outcome = await settled(() => call(client, current));
     await this.#server.until(() =>
-      this.#received.length - received.length >= tap.written - written ||
+      received().length >= tap.written - written ||
       tap.open.size === 0
     );
     // What is wrong with the rest of a reply shows when the rest is there.
@@ -149,20 +174,21 @@ export class Replay {
     }
     return {
       method: current.method,
-      sent: this.#received.slice(received.length),
+      sent: received(),
       outcome,
       open: tap.open.size > 0,
       connects: tap.connects - connects,
     };
   }
 
-  /** Everything that was received in this case. */
-  get #received(): string {
-    return this.#server.peers.map((peer) => peer.text).join("");
-  }
-
   #answer(command: Command, peer: Peer): undefined {
     if (!this.#server.peers.includes(peer)) return;
+    const split = this.#split;
+    if (split !== undefined) {
+      const at = split.findIndex(({ line }) => line === command.line);
+      if (at >= 0) peer.send(split.splice(at, 1)[0].reply);
+      return;
+    }
     if (isSilent(command.line) || --this.#wanted !== 0) return;
     this.#replied = true;
     if (this.#current.eof) peer.end(this.#current.reply);
@@ -199,6 +225,29 @@ function repliesTo(text: string): number {
     at = end + 2 + (store === null ? 0 : Number(store[1]) + 2);
   }
   return count;
+}
+
+/**
+ * Puts each command together with its own part of the reply: recordings of
+ * several servers have one piece, or two, for each command.
+ */
+function splitReplies(
+  { sent, reply, pieces }: Step,
+): Array<{ line: string; reply: string }> {
+  const lines = sent.split("\r\n").filter((line) =>
+    /^(?:[gs]et|stats|version)\b/.test(line)
+  );
+  const sum = (lengths: readonly number[]): number =>
+    lengths.reduce((sum, length) => sum + length, 0);
+  // What we are answered beyond what pymemcache was.
+  const rest = reply.length - sum(pieces);
+  const lengths = rest > 0 ? [...pieces, rest] : pieces;
+  const each = lengths.length / lines.length;
+  return lines.map((line, i) => {
+    const start = sum(lengths.slice(0, i * each));
+    const end = sum(lengths.slice(0, (i + 1) * each));
+    return { line, reply: reply.slice(start, end) };
+  });
 }
 
 type CutLeft = (left: number, count: number) => number;
