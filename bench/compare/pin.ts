@@ -15,16 +15,16 @@ function taskset(args: readonly string[]): boolean {
   return error === undefined && status === 0;
 }
 
-/** Puts a whole process on CPU 0; `false` where that cannot be done. */
-export function pinServer(pid: number): boolean {
-  return taskset(["-a", "-c", "-p", "0", `${pid}`]);
+/** Puts a whole process on a CPU; `false` where that cannot be done. */
+export function pinServer(pid: number, cpu: number): boolean {
+  return taskset(["-a", "-c", "-p", `${cpu}`, `${pid}`]);
 }
 
 /**
- * Puts this process's main thread on CPU 0 and all others on CPU 1. Threads
- * come and go: to be called before each round.
+ * Puts this process's main thread on a CPU, 0 or 1, and all others on the
+ * other of the two. Threads come and go: to be called before each round.
  */
-export function pinThreads(): boolean {
+export function pinThreads(own: number): boolean {
   let threads: string[];
   try {
     threads = readdirSync("/proc/self/task");
@@ -33,9 +33,10 @@ export function pinThreads(): boolean {
   }
   for (const thread of threads) {
     if (placed.has(thread)) continue;
-    const cpu = thread === `${process.pid}` ? "0" : "1";
+    const main = thread === `${process.pid}`;
+    const cpu = main ? own : 1 - own;
     // A thread may have ended meanwhile; the main one has not.
-    if (!taskset(["-c", "-p", cpu, thread]) && cpu === "0") return false;
+    if (!taskset(["-c", "-p", `${cpu}`, thread]) && main) return false;
     placed.add(thread);
   }
   return true;

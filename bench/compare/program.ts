@@ -43,6 +43,8 @@ export interface Task {
   readonly time: number;
   /** Weigh that many idle clients of each contender instead; 0: measure. */
   readonly idle: number;
+  /** The CPU for the server and for this program's main thread: 0 or 1. */
+  readonly cpu: number;
   /** Our client's timeout, if not its own. */
   readonly timeout: number | undefined;
   /** Profile the loads instead, ours only. */
@@ -239,8 +241,9 @@ async function warmUp(
 async function measure(
   players: Player[],
   scenario: Scenario,
-  { rounds, time }: Task,
+  task: Task,
 ): Promise<Row[]> {
+  const { rounds, time } = task;
   const rows = players.map(({ name }): Row => ({
     ...{ scenario: scenario.name, contender: name },
     ...{ values: [], cpu: [] },
@@ -278,7 +281,7 @@ async function measure(
         const count = timed ? MEASURED : paces[i] * time;
         await players[i].wake(scenario);
         if (!timed) await players[i].run(scenario, count / 20);
-        pinThreads();
+        pinThreads(task.cpu);
         const usage = process.cpuUsage();
         const start = performance.now();
         const done = await players[i].run(scenario, count);
@@ -322,7 +325,7 @@ async function run(task: Task): Promise<Outcome> {
     versions[name] = peer.version;
     return peer;
   };
-  const pinned = pinThreads();
+  const pinned = pinThreads(task.cpu);
   const rows: Row[] = [];
   const profiles: string[] = [];
   if (task.idle > 0) {
@@ -358,7 +361,7 @@ async function run(task: Task): Promise<Outcome> {
       const [player] = players;
       await player.prepare(scenario);
       const pace = await warmUp(player, scenario, task.time);
-      pinThreads();
+      pinThreads(task.cpu);
       const run = () => player.run(scenario, pace * PROFILED);
       profiles.push(`\n${scenario.name}: ${scenario.title}`);
       profiles.push(...await profile(run));

@@ -13,8 +13,9 @@
  * `--ours` measures another checkout's client too, as `before`. The codec and
  * the memory of idle clients are measured in processes of their own. `--bars`
  * says which bars are met; `--from` shows a result that `--json` has kept;
- * `--profile` says where the time goes in place of measuring it. `--timeout`
- * is for tests on machines that are busy: nothing is measured with it.
+ * `--profile` says where the time goes in place of measuring it. `--cpu=1` is
+ * for when CPU 0 is taken. `--timeout` is for tests on busy machines: nothing
+ * is measured with it.
  *
  * @module
  */
@@ -47,6 +48,7 @@ interface Settings {
   time: number;
   idle: number;
   before: string | undefined;
+  cpu: number;
   timeout: number | undefined;
   json: string | undefined;
   from: string | undefined;
@@ -69,6 +71,7 @@ function read(args: readonly string[]): Settings {
     time: 200,
     idle: 1000,
     before: undefined,
+    cpu: 0,
     timeout: undefined,
     json: undefined,
     from: undefined,
@@ -91,7 +94,7 @@ function read(args: readonly string[]): Settings {
     else if (name === "ours") settings.before = value;
     else if (
       name === "rounds" || name === "processes" || name === "time" ||
-      name === "idle" || name === "timeout"
+      name === "idle" || name === "cpu" || name === "timeout"
     ) settings[name] = Number(value);
     else fail(`There is no option --${name}`);
   }
@@ -152,17 +155,18 @@ async function commandOf(
 async function start(
   target: string,
   out: string,
-  task: Omit<Task, "port" | "ours" | "before" | "peers" | "timeout">,
-  { before, timeout }: Settings,
+  task: Omit<Task, "port" | "ours" | "before" | "peers" | "cpu" | "timeout">,
+  { before, cpu, timeout }: Settings,
 ): Promise<Outcome> {
   const [command, ...args] = await commandOf(target, out);
   const source = target === "deno";
   const args_ = ["-m", "1024", "-I", "4m", "-c", "4096", "-t", "1"];
   const memcached = await startMemcached({ args: args_ });
   try {
-    const pinned = pinServer(memcached.pid);
+    const pinned = pinServer(memcached.pid, cpu);
     const whole: Task = {
       ...task,
+      cpu,
       timeout,
       port: memcached.port,
       peers: PACKAGES,
