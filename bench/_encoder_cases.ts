@@ -5,11 +5,11 @@
  * @module
  */
 import type { Context } from "../src/client/context.ts";
-import { GetRequest } from "../src/client/requests/fetch.ts";
-import { Harvest, HarvestRequest } from "../src/client/requests/many.ts";
-import { StoreRequest } from "../src/client/requests/store.ts";
+import { GetCommand } from "../src/client/requests/fetch.ts";
+import { Harvest, HarvestCommand } from "../src/client/requests/many.ts";
+import { StoreCommand } from "../src/client/requests/store.ts";
 import { lendMemory, returnMemory } from "../src/connection/memory.ts";
-import type { Request } from "../src/connection/request.ts";
+import type { Command } from "../src/connection/request.ts";
 import { Output } from "../src/wire/output.ts";
 import type { Case } from "./_measure.ts";
 
@@ -19,8 +19,8 @@ const BATCH = 36 * 1024;
 // Requests are written without a look at it.
 const context = {} as Context;
 
-/** Writes requests in batches, as a connection does. */
-function write(requests: readonly Request[], meta: boolean): number {
+/** Writes commands in batches, as a connection does. */
+function write(requests: readonly Command[], meta: boolean): number {
   let length = 0;
   for (let i = 0; i < requests.length;) {
     const out = new Output(lendMemory());
@@ -41,13 +41,13 @@ export function keysOf(length: number, filler: string): string[] {
   });
 }
 
-function gets(length: number): Request[] {
+function gets(length: number): Command[] {
   return keysOf(length, "k").map((key) =>
-    new GetRequest("get", context, key, key, undefined, undefined)
+    new GetCommand("get", context, key, key, undefined, undefined)
   );
 }
 
-function sets(data: string | Uint8Array): Request[] {
+function sets(data: string | Uint8Array): Command[] {
   return Array.from({ length: COUNT }, (_, i) => {
     const key = `user:${123_456 + i}`;
     const head = {
@@ -58,17 +58,17 @@ function sets(data: string | Uint8Array): Request[] {
       noreply: false,
       cas: undefined,
     };
-    return new StoreRequest("set", head, { data, flags: 16 });
+    return new StoreCommand("set", head, { data, flags: 16 });
   });
 }
 
-function line(): Request[] {
+function line(): Command[] {
   const pairs = Array.from({ length: 100 }, (_, i) => {
     const key = `user:${123_456 + i}`;
     return { key, wireKey: key };
   });
   const harvest = new Harvest(context, () => {}, () => {});
-  return [new HarvestRequest("get", context, pairs, harvest)];
+  return [new HarvestCommand("get", context, pairs, harvest)];
 }
 
 /** Makes all cases. */
@@ -77,7 +77,7 @@ export function encoderCases(): Case[] {
   const add = (
     group: string,
     name: string,
-    requests: readonly Request[],
+    requests: readonly Command[],
     run: () => number,
     baseline = false,
   ) =>

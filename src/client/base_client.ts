@@ -5,7 +5,7 @@
  */
 
 import { closedError } from "../connection/failures.ts";
-import type { Request } from "../connection/request.ts";
+import type { Command } from "../connection/request.ts";
 import { isThenable } from "../serde/guard.ts";
 import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
@@ -31,10 +31,10 @@ import { countFrom, planCount } from "./counting.ts";
 import { checkCall, type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import {
-  GetItemRequest,
-  GetRequest,
-  GetsRequest,
-  HasRequest,
+  GetCommand,
+  GetItemCommand,
+  GetsCommand,
+  HasCommand,
 } from "./requests/fetch.ts";
 import {
   changeInWindows,
@@ -42,8 +42,8 @@ import {
   type KeyPair,
   type Prepared,
 } from "./requests/many.ts";
-import type { StoreCommand } from "./requests/store.ts";
-import { FoundRequest } from "./requests/word.ts";
+import type { StoreVerb } from "./requests/store.ts";
+import { FoundCommand } from "./requests/word.ts";
 import { serdeTimeout } from "./serde_waits.ts";
 import { storeHead, storeRequest } from "./storing.ts";
 
@@ -82,7 +82,7 @@ export class BaseClient implements KeyCommands {
     try {
       const name = itemKey(key);
       return this.#run(
-        new GetRequest(
+        new GetCommand(
           "get",
           this.#context,
           name,
@@ -103,7 +103,7 @@ export class BaseClient implements KeyCommands {
     key: Key,
     options?: CommandOptions,
   ): Promise<Item<T> | undefined> {
-    return this.#fetch(GetItemRequest, "gets", key, undefined, options);
+    return this.#fetch(GetItemCommand, "gets", key, undefined, options);
   }
 
   /** Reads many values. See {@linkcode KeyCommands.getMany}. */
@@ -119,7 +119,7 @@ export class BaseClient implements KeyCommands {
     key: Key,
     options?: CommandOptions,
   ): Promise<Versioned<T> | undefined> {
-    return this.#fetch(GetsRequest, "gets", key, undefined, options);
+    return this.#fetch(GetsCommand, "gets", key, undefined, options);
   }
 
   /** Reads many with versions. See {@linkcode KeyCommands.getsMany}. */
@@ -139,7 +139,7 @@ export class BaseClient implements KeyCommands {
     try {
       const name = itemKey(key);
       return this.#run(
-        new GetRequest(
+        new GetCommand(
           "gat",
           this.#context,
           name,
@@ -161,12 +161,12 @@ export class BaseClient implements KeyCommands {
     ttl: Ttl,
     options?: CommandOptions,
   ): Promise<Versioned<T> | undefined> {
-    return this.#fetch(GetsRequest, "gats", key, ttl, options);
+    return this.#fetch(GetsCommand, "gats", key, ttl, options);
   }
 
   /** Asks whether a key is stored. See {@linkcode KeyCommands.has}. */
   has(key: Key, options?: CommandOptions): Promise<boolean> {
-    return this.#fetch(HasRequest, "get", key, undefined, options);
+    return this.#fetch(HasCommand, "get", key, undefined, options);
   }
 
   /** Stores a value. See {@linkcode KeyCommands.set}. */
@@ -295,7 +295,7 @@ export class BaseClient implements KeyCommands {
       const { key: name, wireKey } = keyPair(this.#context, key, "touch");
       const exptime = exptimeOf(ttl, "touch");
       return this.#run(
-        new FoundRequest(
+        new FoundCommand(
           "touch",
           name,
           `touch ${wireKey} ${exptime}`,
@@ -327,7 +327,7 @@ export class BaseClient implements KeyCommands {
 
   /** Starts a request on its way. */
   #run<T>(
-    request: Request,
+    { request }: Command,
     key: Key,
     options: CommandOptions | undefined,
   ): Promise<T> {
@@ -345,7 +345,7 @@ export class BaseClient implements KeyCommands {
   }
 
   #fetch<T>(
-    kind: typeof GetsRequest | typeof GetItemRequest | typeof HasRequest,
+    kind: typeof GetsCommand | typeof GetItemCommand | typeof HasCommand,
     command: string,
     key: Key,
     ttl: Ttl | undefined,
@@ -385,7 +385,7 @@ export class BaseClient implements KeyCommands {
   }
 
   #store<T>(
-    command: StoreCommand,
+    command: StoreVerb,
     key: Key,
     value: unknown,
     options: StoreOptions | undefined,
@@ -408,7 +408,7 @@ export class BaseClient implements KeyCommands {
           serdeTimeout(limit, { command, key: head.key, sent: false }),
       }).then((ready) => {
         try {
-          ready.deadline = deadline;
+          ready.request.deadline = deadline;
           return this.#run<T>(ready, key, options);
         } catch (error) {
           return this.#refused(error);
@@ -422,9 +422,9 @@ export class BaseClient implements KeyCommands {
   #deleteRequest(
     key: Key,
     options: NoreplyOptions | undefined,
-  ): FoundRequest {
+  ): FoundCommand {
     const { key: name, wireKey } = keyPair(this.#context, key, "delete");
-    return new FoundRequest(
+    return new FoundCommand(
       "delete",
       name,
       `delete ${wireKey}`,

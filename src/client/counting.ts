@@ -12,7 +12,7 @@ import type { CountOptions } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
-import { CountRequest } from "./requests/word.ts";
+import { CountCommand } from "./requests/word.ts";
 import type { StoreHead } from "./requests/store.ts";
 import { serializedRequest, storeHead } from "./storing.ts";
 
@@ -22,7 +22,7 @@ const MAX_ROUNDS = 8;
 /** A count that has been checked. */
 export interface CountPlan {
   /** Makes the request; each can be sent once. */
-  readonly make: () => CountRequest;
+  readonly make: () => CountCommand;
   /** How the counter begins, if it is to be created. */
   readonly first: { value: number | bigint; head: StoreHead } | undefined;
 }
@@ -43,7 +43,7 @@ export function planCount(
   const line = `${command} ${wireKey} ${checkDelta(delta, command)}`;
   const big = typeof delta === "bigint";
   const noreply = options.noreply ?? false;
-  const make = () => new CountRequest(command, name, line, noreply, big);
+  const make = () => new CountCommand(command, name, line, noreply, big);
   const { initial, ttl } = options;
   if (initial === undefined) return { make, first: undefined };
   const refuse = (why: string): never => {
@@ -99,7 +99,7 @@ export async function countFrom<T>(
   const deadline = timeout > 0 ? Math.ceil(performance.now() + timeout) : 0;
   const { make, first } = plan;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const count = make();
+    const { request: count } = make();
     count.deadline = deadline;
     const counted = await start<T | undefined>(
       context,
@@ -111,7 +111,7 @@ export async function countFrom<T>(
     if (counted !== undefined || first === undefined) return counted as T;
     const { value, head } = first;
     const stored = await digits(context, head.key, value);
-    const add = serializedRequest("add", head, stored);
+    const { request: add } = serializedRequest("add", head, stored);
     add.deadline = deadline;
     const added = await start<boolean>(context, executor, add, route, options);
     // The value has the type of the delta, as the result has to.

@@ -14,7 +14,7 @@ import { Pool, type PoolLimits } from "../pool/pool.ts";
 import { keyFault } from "../wire/key.ts";
 import type { Context } from "./context.ts";
 import { type ClientOptions, readConnection } from "./options.ts";
-import { HasRequest } from "./requests/fetch.ts";
+import { HasCommand } from "./requests/fetch.ts";
 
 export { Alarm, now } from "../connection/alarm.ts";
 export { closedError } from "../connection/failures.ts";
@@ -65,7 +65,7 @@ export function probeRequest(context: Context): Request {
   const { keyPrefix, allowUnicodeKeys, timeout } = context;
   const name = `${keyPrefix}probe`;
   const isKey = keyFault(name, allowUnicodeKeys) === undefined;
-  const request = new HasRequest(
+  const { request } = new HasCommand(
     "get",
     { ...context, errorsAsMisses: false, onError: undefined },
     name,

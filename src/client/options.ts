@@ -18,8 +18,8 @@ import type { TlsOptions } from "../types.ts";
 import { keyFault } from "../wire/key.ts";
 import { describe } from "../wire/numbers.ts";
 import { type Context, observe } from "./context.ts";
-import { FetchRequest } from "./requests/fetch.ts";
-import { JoinedRequest } from "./requests/line.ts";
+import { FetchCommand } from "./requests/fetch.ts";
+import { JoinedCommand } from "./requests/line.ts";
 import { SerdeWaits } from "./serde_waits.ts";
 
 /** Longest delay of a timer, in milliseconds. */
@@ -276,10 +276,12 @@ function readPrefix(prefix: unknown, unicode: boolean): string {
 
 /** Makes one request of gets that wait at the same time. */
 function join(requests: Request[]): Request {
-  // Only FetchRequests say that they are joinable.
-  return new JoinedRequest(
-    requests.filter((request) => request instanceof FetchRequest),
-  );
+  // Only these say that they are joinable.
+  return new JoinedCommand(
+    requests.map(({ kind }) => kind).filter((kind) =>
+      kind instanceof FetchCommand
+    ),
+  ).request;
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 
 import type { Lane } from "../connection/lane.ts";
-import type { Request } from "../connection/request.ts";
+import type { Command } from "../connection/request.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
 import { checkUint32, describe } from "../wire/numbers.ts";
@@ -31,8 +31,8 @@ import type {
 import { type Context, observe } from "./context.ts";
 import { checkCall, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
-import { EndingRequest, RawRequest, StatsRequest } from "./requests/admin.ts";
-import { OkRequest, VersionRequest } from "./requests/word.ts";
+import { EndingCommand, RawCommand, StatsCommand } from "./requests/admin.ts";
+import { OkCommand, VersionCommand } from "./requests/word.ts";
 
 /** Longest line but for `get` and `gets` (protocol.txt; memcached closes on more). */
 const MAX_LINE = 2048;
@@ -83,7 +83,7 @@ export class ServerAdmin implements ServerCommands {
 
   /** See {@linkcode ServerCommands.version}. */
   version(options?: CommandOptions): Promise<string> {
-    return this.#run(() => new VersionRequest(), options);
+    return this.#run(() => new VersionCommand(), options);
   }
 
   /** See {@linkcode ServerCommands.flushAll}. */
@@ -94,7 +94,7 @@ export class ServerAdmin implements ServerCommands {
         ? "flush_all"
         : `flush_all ${checkUint32("delay", delay, "flush_all")}`;
       const noreply = options?.noreply ?? this.#context.defaultNoreply;
-      return new OkRequest("flush_all", undefined, line, noreply);
+      return new OkCommand("flush_all", undefined, line, noreply);
     }, options);
   }
 
@@ -102,7 +102,7 @@ export class ServerAdmin implements ServerCommands {
   verbosity(level: number, options?: CommandOptions): Promise<boolean> {
     return this.#run(() => {
       const line = `verbosity ${checkUint32("level", level, "verbosity")}`;
-      return new OkRequest("verbosity", undefined, line, false);
+      return new OkCommand("verbosity", undefined, line, false);
     }, options);
   }
 
@@ -114,7 +114,7 @@ export class ServerAdmin implements ServerCommands {
     return this.#run(() => {
       const limit = checkUint32("megabytes", megabytes, "cache_memlimit");
       const line = `cache_memlimit ${limit}`;
-      return new OkRequest("cache_memlimit", undefined, line, false);
+      return new OkCommand("cache_memlimit", undefined, line, false);
     }, options);
   }
 
@@ -138,7 +138,7 @@ export class ServerAdmin implements ServerCommands {
       } else if (!(command instanceof Uint8Array)) {
         throw illegal("raw", "the command must be text or a Uint8Array");
       }
-      return new RawRequest(command, token);
+      return new RawCommand(command, token);
     }, options);
   }
 
@@ -164,13 +164,13 @@ export class ServerAdmin implements ServerCommands {
       const line = options?.graceful === true
         ? "shutdown graceful"
         : "shutdown";
-      return new EndingRequest("shutdown", undefined, line, false);
+      return new EndingCommand("shutdown", line);
     }, options);
   }
 
   /** Says goodbye on one connection. */
   async #goodbye(lane: Lane, options?: CommandOptions): Promise<void> {
-    const quit = new EndingRequest("quit", undefined, "quit", false);
+    const { request: quit } = new EndingCommand("quit", "quit");
     try {
       await start(this.#context, lane, quit, "", options);
     } catch (error) {
@@ -188,17 +188,17 @@ export class ServerAdmin implements ServerCommands {
     options: CommandOptions | undefined,
   ): Promise<T> {
     return this.#run<StatPairs>(
-      () => new StatsRequest(statsLine(args)),
+      () => new StatsCommand(statsLine(args)),
       options,
     ).then(read);
   }
 
   #run<T>(
-    make: () => Request,
+    make: () => Command,
     options: CommandOptions | undefined,
   ): Promise<T> {
     try {
-      return start(this.#context, this.#lane, make(), "", options);
+      return start(this.#context, this.#lane, make().request, "", options);
     } catch (error) {
       observe(this.#context, error);
       return Promise.reject(error);

@@ -14,9 +14,9 @@ import { itemKey, nowSeconds } from "./arguments.ts";
 import type { StoreOptions } from "./commands.ts";
 import { type Context, serdeError } from "./context.ts";
 import {
-  type StoreCommand,
+  StoreCommand,
   type StoreHead,
-  StoreRequest,
+  type StoreVerb,
 } from "./requests/store.ts";
 
 /**
@@ -26,7 +26,7 @@ import {
  */
 export function storeHead(
   context: Context,
-  command: StoreCommand,
+  command: StoreVerb,
   key: Key,
   options: StoreOptions | undefined,
   cas?: unknown,
@@ -94,15 +94,15 @@ function copyOf(data: Uint8Array, length: number): Uint8Array {
 
 /** Makes the request of a value that has been serialized. */
 export function serializedRequest(
-  command: StoreCommand,
+  command: StoreVerb,
   head: StoreHead,
   serialized: Serialized,
-): StoreRequest {
+): StoreCommand {
   const { data, flags } = serialized;
   if (typeof data === "string") {
-    return new StoreRequest(command, head, serialized);
+    return new StoreCommand(command, head, serialized);
   }
-  return new StoreRequest(command, head, {
+  return new StoreCommand(command, head, {
     data: steady(data, head.noreply),
     flags,
   });
@@ -116,10 +116,10 @@ export function serializedRequest(
  */
 export function storeRequest(
   context: Context,
-  command: StoreCommand,
+  command: StoreVerb,
   value: unknown,
   head: StoreHead,
-): StoreRequest | Promise<StoreRequest> {
+): StoreCommand | Promise<StoreCommand> {
   const { key } = head;
   try {
     const serialized = context.serde.serialize(key, value);

@@ -18,11 +18,12 @@ import {
 } from "../wire/reply.ts";
 import { lineText, replyError } from "../wire/reply_error.ts";
 import {
+  Command,
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
   FOREIGN,
-  Request,
+  PROBES,
 } from "./request.ts";
 
 /** User name and password for ASCII authentication (memcached `-Y`). */
@@ -37,12 +38,12 @@ export interface Credentials {
  * Authenticates: a `set` of any key whose value is the user name, a blank and
  * the password (protocol.txt, "Authentication").
  */
-export class AuthRequest extends Request {
+export class AuthCommand extends Command {
   readonly #credentials: Credentials;
 
   /** Takes the credentials. */
   constructor(credentials: Credentials) {
-    super("auth", undefined);
+    super("auth", undefined, 0);
     this.#credentials = credentials;
   }
 
@@ -56,15 +57,15 @@ export class AuthRequest extends Request {
 
   override read(reply: Decoder, kind: number): number {
     if (kind === STORED) {
-      this.done(true);
+      this.request.done(true);
       return COMPLETE;
     }
     if (!isError(kind)) return FOREIGN;
-    this.fail(
+    this.request.fail(
       replyError(
         kind,
         wordsToTell(lineText(reply.line, reply.lineStart, reply.lineEnd)),
-        this.about(),
+        this.request.about(),
       ),
     );
     return COMPLETE_DROP;
@@ -86,10 +87,10 @@ function wordsToTell(line: string): string {
 }
 
 /** Asks with `mn` whether the server speaks the meta protocol. */
-export class ProbeRequest extends Request {
+export class ProbeCommand extends Command {
   /** Names the command. */
   constructor() {
-    super("mn", undefined);
+    super("mn", undefined, PROBES);
   }
 
   override encode(out: Output): void {
@@ -98,7 +99,7 @@ export class ProbeRequest extends Request {
 
   override read(reply: Decoder, kind: number): number {
     if (kind === MN) {
-      this.done(true);
+      this.request.done(true);
       return COMPLETE;
     }
     if (kind !== ERROR && kind !== CLIENT_ERROR && kind !== SERVER_ERROR) {
@@ -107,17 +108,17 @@ export class ProbeRequest extends Request {
     const error = replyError(
       kind,
       lineText(reply.line, reply.lineStart, reply.lineEnd),
-      this.about(),
+      this.request.about(),
     );
     // "I do not know this command" comes in many wordings from proxies; only
     // what would be said to any command ends the connection.
     if (
       error.code === "ERR_TOO_MANY_CONNECTIONS" || error.code === "ERR_AUTH"
     ) {
-      this.fail(error);
+      this.request.fail(error);
       return COMPLETE_DROP;
     }
-    this.done(false);
+    this.request.done(false);
     return COMPLETE;
   }
 }
@@ -129,7 +130,7 @@ export class ProbeRequest extends Request {
 export const ERROR_LINES = 4;
 
 /** Waits with `mn` until the commands without reply before it are done. */
-export class FenceRequest extends Request {
+export class FenceCommand extends Command {
   readonly #owner: { report(error: MemcacheError): void };
   readonly #name: string;
   #lines: number;
@@ -143,7 +144,7 @@ export class FenceRequest extends Request {
     lines: number,
     owner: { report(error: MemcacheError): void },
   ) {
-    super("mn", undefined);
+    super("mn", undefined, 0);
     this.#name = name;
     this.#lines = lines;
     this.#owner = owner;
@@ -155,11 +156,13 @@ export class FenceRequest extends Request {
 
   override read(reply: Decoder, kind: number): number {
     if (kind === MN) {
-      this.done(true);
+      this.request.done(true);
       return COMPLETE;
     }
     if (!isError(kind) || this.#lines-- === 0) return FOREIGN;
-    this.#owner.report(noreplyError(reply, kind, this.#name, this.server));
+    this.#owner.report(
+      noreplyError(reply, kind, this.#name, this.request.server),
+    );
     return CONTINUES;
   }
 }

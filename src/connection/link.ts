@@ -18,15 +18,16 @@ import { now } from "./alarm.ts";
 import { Deque } from "./deque.ts";
 import { asMemcacheError, noMetaError } from "./failures.ts";
 import {
-  AuthRequest,
+  AuthCommand,
   ERROR_LINES,
-  FenceRequest,
+  FenceCommand,
   noreplyError,
-  ProbeRequest,
+  ProbeCommand,
 } from "./handshake.ts";
 import { lendMemory } from "./memory.ts";
 import type { LinkOptions, LinkOwner, Speaks } from "./options.ts";
 import {
+  type Command,
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
@@ -114,7 +115,7 @@ export class Link implements ConnEvents {
     );
     this.#decoder = new Decoder(
       options.maxValueSize,
-      (flags) => this.inflight.peek()?.keepsBytes(flags) ?? true,
+      (flags) => this.inflight.peek()?.kind.keepsBytes(flags) ?? true,
     );
     this.#text = conn.text === undefined
       ? plainText
@@ -155,19 +156,16 @@ export class Link implements ConnEvents {
 
   /** Sends the credentials, if there are any. */
   authenticate(settled: (error?: unknown) => void): void {
-    const { auth, server } = this.#options;
+    const { auth } = this.#options;
     if (auth === undefined) return;
-    const request = new AuthRequest(auth);
-    request.server = server;
-    request.callback(() => {
+    const command = new AuthCommand(auth);
+    command.request.callback(() => {
       this.#authenticated = true;
       settled();
     }, settled);
     this.#owed(now());
     const out = new Output(new Uint8Array(64));
-    request.encode(out);
-    request.sent = true;
-    this.#ask(request);
+    this.#say(command, out);
     this.#writer.send(out);
   }
 
@@ -204,7 +202,7 @@ export class Link implements ConnEvents {
         this.#encode(request, out, silent, this.takenBytes - takenBytes);
       }
       this.#writer.send(out);
-      for (const request of silent) request.done(request.unacknowledged);
+      for (const request of silent) request.done(request.kind.unacknowledged);
       if (unsent.length > 0 && turnIsOver()) break;
     }
     const taken = waiting - unsent.length;
@@ -276,11 +274,7 @@ export class Link implements ConnEvents {
     if (this.#unfenced > 0) {
       if (meta) {
         const name = this.#unfencedName;
-        const fence = new FenceRequest(name, this.#unfenced, this.#owner);
-        fence.server = this.#options.server;
-        fence.sent = true;
-        fence.encode(out);
-        this.#ask(fence);
+        this.#say(new FenceCommand(name, this.#unfenced, this.#owner), out);
       } else request.unfencedBefore = this.#unfenced;
       this.#unfenced = 0;
     }
@@ -308,19 +302,24 @@ export class Link implements ConnEvents {
   }
 
   #probe(out: Output): void {
-    const probe = new ProbeRequest();
+    const probe = new ProbeCommand();
     const { server, insistsOnMeta } = this.#options;
-    probe.server = server;
-    probe.callback((meta) => {
+    probe.request.callback((meta) => {
       if (meta !== true && insistsOnMeta) this.drop(noMetaError(server));
       else {
         this.refusedProbe = meta !== true;
         this.#speaks = meta === true ? "meta" : "classic";
       }
     }, (error) => this.drop(asMemcacheError(error)));
-    probe.sent = true;
-    probe.encode(out);
-    this.#ask(probe);
+    this.#say(probe, out);
+  }
+
+  /** Sends a command of our own. */
+  #say({ request }: Command, out: Output): void {
+    request.server = this.#options.server;
+    request.sent = true;
+    request.encode(out, false, 0);
+    this.#ask(request);
   }
 
   /** Notes that replies are owed from now on. */
@@ -378,14 +377,14 @@ export class Link implements ConnEvents {
         this.drop(error);
         return;
       }
-      const step = head.read(decoder, kind, this.#text);
+      const step = head.kind.read(decoder, kind, this.#text);
       if (step === CONTINUES) continue;
       if (step === COMPLETE) {
         this.inflight.shift();
         if (this.#storing > 0) this.#storing -= head.weight;
         // It was refused, or is not yet done: others need not wait for that.
         if (head.endsConnection) this.closing = false;
-        const probed = head instanceof ProbeRequest;
+        const probed = head.probes;
         this.served ||= this.verified && !probed;
         // An error line to the probe may be the last thing that is said here.
         if (!this.verified && !(probed && this.refusedProbe)) {

@@ -152,7 +152,7 @@ export class FakeLane implements Lane {
       );
     }
     if (request.key !== "probe") this.#served = true;
-    if (request.noreply) request.done(request.unacknowledged);
+    if (request.noreply) request.done(request.kind.unacknowledged);
   }
 
   #reply(text: string): string {

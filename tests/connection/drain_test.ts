@@ -6,7 +6,7 @@ import { test } from "../_runtime.ts";
 import { type ScriptedServer, withServer } from "../_scripted.ts";
 import { Connection } from "../../src/connection/connection.ts";
 import { readOptions } from "../../src/client/options.ts";
-import { OkRequest, VersionRequest } from "../../src/client/requests/word.ts";
+import { OkCommand, VersionCommand } from "../../src/client/requests/word.ts";
 import type { Request } from "../../src/connection/request.ts";
 import { MemcacheError } from "../../src/errors.ts";
 import type { ClientOptions } from "../../src/client/options.ts";
@@ -32,7 +32,7 @@ async function withConnection(
 
 /** Sends `version`, and tells what became of it. */
 function version(connection: Connection): Promise<unknown> {
-  return ended(connection, new VersionRequest());
+  return ended(connection, new VersionCommand().request);
 }
 
 function ended(connection: Connection, request: Request): Promise<unknown> {
@@ -86,7 +86,7 @@ test("drain() sends commands without reply, and what waits for a connection", as
   await withConnection({}, async (connection, server) => {
     const quiet = ended(
       connection,
-      new OkRequest("flush_all", undefined, "flush_all", true),
+      new OkCommand("flush_all", undefined, "flush_all", true).request,
     );
     const asked = version(connection);
     await connection.drain();
@@ -126,7 +126,7 @@ test("drain() ends when the connection is lost, or the time is up", async () => 
   await withConnection({ timeout: 100 }, async (connection, server) => {
     await version(connection);
     server.script = () => undefined;
-    const request = new VersionRequest();
+    const { request } = new VersionCommand();
     request.limit({ timeout: 100 }, 100);
     const pending = request.promise().catch((error) => error.code);
     connection.execute(request);

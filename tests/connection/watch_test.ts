@@ -7,10 +7,10 @@ import {
   MemcacheConnectionError,
   MemcacheTimeoutError,
 } from "../../src/errors.ts";
-import { EndingRequest } from "../../src/client/requests/admin.ts";
+import { EndingCommand } from "../../src/client/requests/admin.ts";
 import {
-  FoundRequest,
-  VersionRequest,
+  FoundCommand,
+  VersionCommand,
 } from "../../src/client/requests/word.ts";
 import { test } from "../_runtime.ts";
 import { type ScriptedServer, withServer } from "../_scripted.ts";
@@ -71,11 +71,11 @@ async function watched(
 
 /** Sends a command; resolves to its failure, if it has one. */
 function send(connection: Connection, command = "version"): Promise<unknown> {
-  const request = command === "version"
-    ? new VersionRequest()
+  const { request } = command === "version"
+    ? new VersionCommand()
     : command === "quit"
-    ? new EndingRequest("quit", undefined, "quit", false)
-    : new FoundRequest("touch", "k", "touch k 0", false);
+    ? new EndingCommand("quit", "quit")
+    : new FoundCommand("touch", "k", "touch k 0", false);
   request.limit(undefined, 300);
   const end = request.promise<unknown>();
   connection.execute(request);
@@ -189,7 +189,12 @@ test("Watch is told of no failure where the server says what is wrong", async ()
     const options: ClientOptions = { protocol: "classic" };
     await watched(server.address, options, async (connection, { told }) => {
       // Which of the two the line is for cannot be known.
-      const silent = new FoundRequest("touch", "k", "touch k 0", true);
+      const { request: silent } = new FoundCommand(
+        "touch",
+        "k",
+        "touch k 0",
+        true,
+      );
       silent.limit(undefined, 300);
       connection.execute(silent);
       assertInstanceOf(await send(connection, "touch"), Error);

@@ -5,11 +5,15 @@
  */
 
 import {
+  CARRIES_VALUE,
+  Command,
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
+  ENDS_CONNECTION,
   FOREIGN,
-  Request,
+  NEEDS_NO_LINK,
+  RAW_REPLY,
 } from "../../connection/request.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { encodeText, type Output } from "../../wire/output.ts";
@@ -25,7 +29,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const MAX_STATS = 2.5 * 1024 * 1024;
 
 /** `stats`: names and values, as they come. */
-export class StatsRequest extends LineCommand {
+export class StatsCommand extends LineCommand {
   #pairs: Array<[name: string, value: string]> = [];
   #size = 0;
   readonly #oneLine: boolean;
@@ -48,7 +52,7 @@ export class StatsRequest extends LineCommand {
       const { line, lineStart, lineEnd } = reply;
       this.#size += lineEnd - lineStart;
       if (this.#size > MAX_STATS) return FOREIGN;
-      if (this.settled) return CONTINUES;
+      if (this.request.settled) return CONTINUES;
       const text = utf8.decode(line.subarray(lineStart, lineEnd));
       const [word, name, value] = splitTwice(text);
       // `stats cachedump` lists ITEM lines, `stats detail dump` PREFIX lines.
@@ -56,7 +60,7 @@ export class StatsRequest extends LineCommand {
         word !== "STAT" && word !== "ITEM" && word !== "PREFIX" || name === ""
       ) return FOREIGN;
       if (this.#oneLine) {
-        this.done([]);
+        this.request.done([]);
         return COMPLETE;
       }
       this.#pairs.push([name, value]);
@@ -72,7 +76,7 @@ export class StatsRequest extends LineCommand {
 
   protected override accept(_reply: Decoder, kind: number): boolean {
     if (kind !== END && kind !== RESET && kind !== OK) return false;
-    this.done(this.#pairs);
+    this.request.done(this.#pairs);
     return true;
   }
 }
@@ -91,23 +95,24 @@ function splitTwice(text: string): [string, string, string] {
 }
 
 /** Any line: everything up to the end token. */
-export class RawRequest extends Request {
+export class RawCommand extends Command {
   readonly #line: Uint8Array;
   readonly #token: Uint8Array;
 
   /** Takes the line without CRLF, and the token that ends the reply. */
   constructor(line: string | Uint8Array, token: string) {
-    super("raw", undefined);
-    this.#line = typeof line === "string" ? encodeText(line) : line;
+    const bytes = typeof line === "string" ? encodeText(line) : line;
+    super(
+      "raw",
+      undefined,
+      RAW_REPLY | (bytes.includes(10) ? CARRIES_VALUE : 0),
+    );
+    this.#line = bytes;
     this.#token = encodeText(token);
   }
 
   override get rawToken(): Uint8Array {
     return this.#token;
-  }
-
-  override get carriesValue(): boolean {
-    return this.#line.includes(10);
   }
 
   override encode(out: Output): void {
@@ -116,26 +121,26 @@ export class RawRequest extends Request {
   }
 
   override read(reply: Decoder, kind: number): number {
-    if (kind !== RAW) return this.refuse(reply, kind);
-    this.done(reply.data.subarray(reply.dataStart, reply.dataEnd));
+    if (kind !== RAW) return this.request.refuse(reply, kind);
+    this.request.done(reply.data.subarray(reply.dataStart, reply.dataEnd));
     return COMPLETE;
   }
 }
 
 /** `quit` and `shutdown`: the server closes the connection. */
-export class EndingRequest extends LineCommand {
-  override get endsConnection(): boolean {
-    return true;
-  }
-
-  override get needsLink(): boolean {
-    return this.command !== "quit";
+export class EndingCommand extends LineCommand {
+  /** Names the command, which is the whole line or begins it. */
+  constructor(command: "quit" | "shutdown", line: string) {
+    const traits = command === "quit"
+      ? ENDS_CONNECTION | NEEDS_NO_LINK
+      : ENDS_CONNECTION;
+    super(command, undefined, line, false, traits);
   }
 
   protected override accept(_reply: Decoder, kind: number): boolean {
     // Newer servers say OK to a shutdown before they go.
     if (kind !== OK || this.command === "quit") return false;
-    this.done(undefined);
+    this.request.done(undefined);
     return true;
   }
 }

@@ -6,12 +6,16 @@
  */
 
 import {
+  Command,
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
   FOREIGN,
+  IDEMPOTENT,
+  JOINABLE,
+  READ_ONLY,
   type ReadText,
-  Request,
+  TAKES_FAILURES,
 } from "../../connection/request.ts";
 import type { Item } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
@@ -30,7 +34,7 @@ import {
 } from "../context.ts";
 
 /** One key is read, and perhaps touched. */
-export abstract class FetchRequest extends Request {
+export abstract class FetchCommand extends Command {
   /** The caller's key. */
   declare readonly key: string;
   /** The key with its prefix. */
@@ -49,8 +53,14 @@ export abstract class FetchRequest extends Request {
     key: string,
     wireKey: string,
     exptime: number | undefined,
+    joinable: number = 0,
   ) {
-    super(command, key);
+    super(
+      command,
+      key,
+      (exptime === undefined ? READ_ONLY | IDEMPOTENT | joinable : IDEMPOTENT) |
+        (context.errorsAsMisses ? TAKES_FAILURES : 0),
+    );
     this.context = context;
     this.wireKey = wireKey;
     this.#exptime = exptime;
@@ -81,15 +91,7 @@ export abstract class FetchRequest extends Request {
     return value;
   }
 
-  override get readOnly(): boolean {
-    return this.#exptime === undefined;
-  }
-
-  override get idempotent(): boolean {
-    return true;
-  }
-
-  protected override rewind(): void {
+  override rewind(): void {
     this.#hit = undefined;
   }
 
@@ -129,11 +131,11 @@ export abstract class FetchRequest extends Request {
       return CONTINUES;
     }
     if (kind === END) {
-      if (this.#hit === undefined) this.done(this.missed);
+      if (this.#hit === undefined) this.request.done(this.missed);
       else this.#hit();
       return COMPLETE;
     }
-    const step = this.refuse(reply, kind);
+    const step = this.request.refuse(reply, kind);
     // Behind a value, an error may also be the rest of a value that was cut.
     return this.#hit !== undefined && step === COMPLETE ? COMPLETE_DROP : step;
   }
@@ -151,54 +153,51 @@ export abstract class FetchRequest extends Request {
     if (kind === EN) {
       // Servers before 1.6.18 leave the flags out of a miss.
       if (reply.opaque !== this.#opaque && reply.opaque !== -1) return FOREIGN;
-      this.done(this.missed);
+      this.request.done(this.missed);
       return COMPLETE;
     }
     if (kind === HD && !this.wantsValue) {
       if (reply.opaque !== this.#opaque) return FOREIGN;
-      this.done(true);
+      this.request.done(true);
       return COMPLETE;
     }
-    return this.refuse(reply, kind);
+    return this.request.refuse(reply, kind);
   }
 
   /** Reads the data block that has just come. */
   decode(reply: Decoder, text: ReadText): unknown {
-    return this.settled || !this.wantsValue
+    return this.request.settled || !this.wantsValue
       ? true
-      : readValue(this.context, this.key, reply, text, this);
+      : readValue(this.context, this.key, reply, text, this.request);
   }
 
   /** Gives the caller what `decode` has read. */
   give(value: unknown, flags: number, cas: bigint): void {
     if (!isThenable(value)) {
       if (value instanceof Unreadable) this.#unreadable(value.error);
-      else this.done(this.shape(value, flags, cas));
+      else this.request.done(this.shape(value, flags, cas));
       return;
     }
     value.then(
-      (read) => this.done(this.shape(read, flags, cas)),
+      (read) => this.request.done(this.shape(read, flags, cas)),
       (error) => this.#unreadable(error),
     );
   }
 
   /** Tells the caller that there is no such item. */
   miss(): void {
-    this.done(this.missed);
+    this.request.done(this.missed);
   }
 
-  override fail(error: unknown): void {
-    if (this.settled) return;
-    if (!hidden(this.context, error)) {
-      super.fail(error);
-      return;
-    }
+  override takeFailure(error: unknown): boolean {
+    if (!hidden(this.context, error)) return false;
     observe(this.context, error);
-    this.done(this.missed);
+    this.request.done(this.missed);
+    return true;
   }
 
   #unreadable(error: unknown): void {
-    this.fail(serdeError(error, this.command, this.key, this));
+    this.request.fail(serdeError(error, this.command, this.key, this.request));
   }
 }
 
@@ -228,7 +227,7 @@ export function tellsCas(reply: Decoder, kind: number): boolean {
 }
 
 /** `get` and `gat`: the value, or the default. */
-export class GetRequest extends FetchRequest {
+export class GetCommand extends FetchCommand {
   readonly #missed: unknown;
 
   /** Takes what a miss resolves to, besides. */
@@ -240,12 +239,8 @@ export class GetRequest extends FetchRequest {
     exptime: number | undefined,
     missed: unknown,
   ) {
-    super(command, context, key, wireKey, exptime);
+    super(command, context, key, wireKey, exptime, JOINABLE);
     this.#missed = missed;
-  }
-
-  override get joinable(): boolean {
-    return this.readOnly;
   }
 
   protected override get missed(): unknown {
@@ -254,7 +249,7 @@ export class GetRequest extends FetchRequest {
 }
 
 /** `gets` and `gats`: the value with its CAS unique. */
-export class GetsRequest extends FetchRequest {
+export class GetsCommand extends FetchCommand {
   protected override get metaFlags(): string {
     return " c f v O";
   }
@@ -273,7 +268,7 @@ export class GetsRequest extends FetchRequest {
 }
 
 /** `getItem`: the value with all that is stored beside it. */
-export class GetItemRequest extends FetchRequest {
+export class GetItemCommand extends FetchCommand {
   protected override get metaFlags(): string {
     return " c f v O";
   }
@@ -288,7 +283,7 @@ export class GetItemRequest extends FetchRequest {
 }
 
 /** `has`: whether there is such an item. */
-export class HasRequest extends FetchRequest {
+export class HasCommand extends FetchCommand {
   protected override get metaFlags(): string {
     return " O";
   }

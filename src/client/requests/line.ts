@@ -5,30 +5,37 @@
  */
 
 import {
+  Command,
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
   FOREIGN,
+  IDEMPOTENT,
+  READ_ONLY,
   type ReadText,
-  Request,
+  TAKES_FAILURES,
 } from "../../connection/request.ts";
 import { MemcacheError, rebound } from "../../errors.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { sameKey } from "../../wire/key.ts";
 import type { Output } from "../../wire/output.ts";
 import { END, VALUE } from "../../wire/reply.ts";
-import { type FetchRequest, tellsCas } from "./fetch.ts";
+import { type FetchCommand, tellsCas } from "./fetch.ts";
 
 /** One line of keys. Hits come in the order of the keys, misses are left out. */
-export abstract class LineRequest extends Request {
+export abstract class KeysCommand extends Command {
   /** The keys with their prefix. */
   protected readonly wireKeys: readonly string[];
   #cursor = 0;
   #answered: Uint8Array | undefined = undefined;
 
   /** Takes the keys. */
-  constructor(command: "get" | "gets", wireKeys: readonly string[]) {
-    super(command, undefined);
+  constructor(
+    command: "get" | "gets",
+    wireKeys: readonly string[],
+    traits: number = 0,
+  ) {
+    super(command, undefined, READ_ONLY | IDEMPOTENT | traits);
     this.wireKeys = wireKeys;
   }
 
@@ -44,11 +51,7 @@ export abstract class LineRequest extends Request {
   /** The reply is complete. */
   protected abstract finish(): void;
 
-  override get readOnly(): boolean {
-    return true;
-  }
-
-  protected override rewind(): void {
+  override rewind(): void {
     this.#cursor = 0;
     this.#answered = undefined;
   }
@@ -67,18 +70,18 @@ export abstract class LineRequest extends Request {
       const index = this.#find(reply);
       if (index < 0) return FOREIGN;
       if (this.command === "gets" && !tellsCas(reply, kind)) return FOREIGN;
-      if (this.settled) return CONTINUES;
+      if (this.request.settled) return CONTINUES;
       this.prove();
       this.hit(index, reply, text);
       return CONTINUES;
     }
     if (kind === END) {
-      if (this.settled) return COMPLETE;
+      if (this.request.settled) return COMPLETE;
       this.prove();
       this.finish();
       return COMPLETE;
     }
-    const step = this.refuse(reply, kind);
+    const step = this.request.refuse(reply, kind);
     // Behind a value, an error may also be the rest of a value that was cut.
     return this.#begun && step === COMPLETE ? COMPLETE_DROP : step;
   }
@@ -124,19 +127,19 @@ export abstract class LineRequest extends Request {
 }
 
 /** Single gets of many callers that share a line. */
-export class JoinedRequest extends LineRequest {
+export class JoinedCommand extends KeysCommand {
   /** The gets; those that have got their value are taken out. */
-  readonly #members: Array<FetchRequest | undefined>;
+  readonly #members: Array<FetchCommand | undefined>;
   #held = -1;
   #value: unknown = undefined;
   #flags = 0;
 
   /** Takes the gets; all have the same deadline. */
-  constructor(members: readonly FetchRequest[]) {
-    super("get", members.map((member) => member.wireKey));
+  constructor(members: readonly FetchCommand[]) {
+    super("get", members.map((member) => member.wireKey), TAKES_FAILURES);
     this.#members = [...members];
-    this.deadline = members[0].deadline;
-    this.timeout = members[0].timeout;
+    this.request.deadline = members[0].request.deadline;
+    this.request.timeout = members[0].request.timeout;
   }
 
   protected override hit(index: number, reply: Decoder, text: ReadText): void {
@@ -160,27 +163,30 @@ export class JoinedRequest extends LineRequest {
     return member?.keepsBytes(flags) ?? true;
   }
 
-  protected override rewind(): void {
+  override rewind(): void {
     super.rewind();
     this.#held = -1;
     this.#value = undefined;
   }
 
   protected override finish(): void {
-    this.settled = true;
+    this.request.settled = true;
     for (const member of this.#members) member?.miss();
   }
 
-  override fail(error: unknown): void {
-    if (this.settled) return;
-    this.settled = true;
+  override takeFailure(error: unknown): boolean {
+    this.request.settled = true;
     for (const member of this.#members) {
-      if (member === undefined || member.settled) continue;
-      member.fail(
-        error instanceof MemcacheError ? rebound(error, member.about()) : error,
+      const request = member?.request;
+      if (request === undefined || request.settled) continue;
+      request.fail(
+        error instanceof MemcacheError
+          ? rebound(error, request.about())
+          : error,
       );
     }
     // The line keeps its place until its reply has come: they need not.
     this.#members.fill(undefined);
+    return true;
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import { LINE_KEYS } from "../../connection/link.ts";
-import type { ReadText, Request } from "../../connection/request.ts";
+import type { Command, ReadText, Request } from "../../connection/request.ts";
 import { combined, MemcacheError, rebound } from "../../errors.ts";
 import type { CommandOptions } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
@@ -22,7 +22,7 @@ import {
 import { checkCall, type Executor, type Way, whenReady } from "../executor.ts";
 import { readTimeout } from "../options.ts";
 import { serdeTimeout } from "../serde_waits.ts";
-import { LineRequest } from "./line.ts";
+import { KeysCommand } from "./line.ts";
 
 /** A key of a many-key call: the caller's, and the one on the wire. */
 export interface KeyPair {
@@ -100,7 +100,7 @@ function addOnce(errors: MemcacheError[], error: MemcacheError): void {
 }
 
 /** One line of a `getMany` or `getsMany`. */
-export class HarvestRequest extends LineRequest {
+export class HarvestCommand extends KeysCommand {
   readonly #context: Context;
   readonly #pairs: readonly KeyPair[];
   readonly #harvest: Harvest;
@@ -120,7 +120,7 @@ export class HarvestRequest extends LineRequest {
     this.#pairs = pairs;
     this.#harvest = harvest;
     harvest.begin();
-    this.callback(
+    this.request.callback(
       () => harvest.end(),
       (error) => harvest.failed(error, pairs),
     );
@@ -134,7 +134,7 @@ export class HarvestRequest extends LineRequest {
     const { key } = this.#pairs[index];
     this.#held = key;
     this.#cas = reply.cas;
-    this.#value = readValue(this.#context, key, reply, text, this);
+    this.#value = readValue(this.#context, key, reply, text, this.request);
   }
 
   protected override prove(): void {
@@ -164,7 +164,7 @@ export class HarvestRequest extends LineRequest {
     });
   }
 
-  protected override rewind(): void {
+  override rewind(): void {
     super.rewind();
     this.#held = this.#value = undefined;
   }
@@ -177,13 +177,13 @@ export class HarvestRequest extends LineRequest {
   }
 
   protected override finish(): void {
-    this.done(undefined);
+    this.request.done(undefined);
   }
 
   #unreadable(error: unknown, key: string): void {
     this.#harvest.begin();
     this.#harvest.failed(
-      serdeError(error, this.command, key, this),
+      serdeError(error, this.command, key, this.request),
       this.#pairs.filter((pair) => pair.key === key),
     );
   }
@@ -251,7 +251,7 @@ function harvestMany<T>(
     const send = (pairs: readonly RoutedPair[], way?: Way): void => {
       for (let at = 0; at < pairs.length; at += LINE_KEYS) {
         const line = pairs.slice(at, at + LINE_KEYS);
-        const request = new HarvestRequest(command, context, line, harvest);
+        const { request } = new HarvestCommand(command, context, line, harvest);
         request.limit(options, timeout);
         request.deadline = deadline;
         if (way === undefined) executor.execute(request, line[0].route);
@@ -301,8 +301,8 @@ export interface Prepared {
   readonly key: string;
   /** The key that chooses the server. */
   readonly route: string;
-  /** Makes the request; where it fails, nothing has been sent for it. */
-  readonly make: () => Request | Promise<Request>;
+  /** Makes the command; where it fails, nothing has been sent for it. */
+  readonly make: () => Command | Promise<Command>;
 }
 
 /** Changes that are on their way at the same time. */
@@ -341,7 +341,7 @@ export async function changeInWindows(
       const end = Math.min(changes.length, from + WINDOW);
       while (at < end && weight < WINDOW_BYTES) {
         const made = changes[at].make();
-        const request = isThenable(made)
+        const { request } = isThenable(made)
           ? await context.waits.bounded(made, {
             deadline,
             signal: options?.signal,

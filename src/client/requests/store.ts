@@ -4,7 +4,14 @@
  * @module
  */
 
-import { COMPLETE, Request } from "../../connection/request.ts";
+import {
+  CARRIES_VALUE,
+  Command,
+  COMPLETE,
+  IDEMPOTENT,
+  NOREPLY,
+  RELEASES,
+} from "../../connection/request.ts";
 import { MemcacheIllegalInputError } from "../../errors.ts";
 import type { Serialized } from "../../types.ts";
 import type { Decoder } from "../../wire/decoder.ts";
@@ -12,7 +19,7 @@ import type { Output } from "../../wire/output.ts";
 import { EXISTS, NOT_FOUND, NOT_STORED, STORED } from "../../wire/reply.ts";
 
 /** The commands that carry a value. */
-export type StoreCommand =
+export type StoreVerb =
   | "set"
   | "add"
   | "replace"
@@ -21,7 +28,7 @@ export type StoreCommand =
   | "cas";
 
 /** How the lines begin. */
-const HEADS: Readonly<Record<StoreCommand, string>> = {
+const HEADS: Readonly<Record<StoreVerb, string>> = {
   set: "set ",
   add: "add ",
   replace: "replace ",
@@ -47,53 +54,41 @@ export interface StoreHead {
 }
 
 /** One value is stored. */
-export class StoreRequest extends Request {
+export class StoreCommand extends Command {
   readonly #head: StoreHead;
-  readonly #weight: number;
   readonly #flags: number;
   #data: Uint8Array | string | undefined;
 
   /** Takes all of it; the bytes are not copied. */
   constructor(
-    command: StoreCommand,
+    command: StoreVerb,
     head: StoreHead,
     { data, flags }: Serialized,
   ) {
-    super(command, head.key);
+    super(
+      command,
+      head.key,
+      CARRIES_VALUE | RELEASES | (head.noreply ? NOREPLY : 0) |
+        (command === "set" || command === "replace" ? IDEMPOTENT : 0),
+      data.length,
+    );
     this.#head = head;
     this.#flags = head.flags ?? flags;
-    this.#weight = data.length;
     this.#data = data;
-  }
-
-  override get noreply(): boolean {
-    return this.#head.noreply;
-  }
-
-  override get weight(): number {
-    return this.#weight;
-  }
-
-  override get idempotent(): boolean {
-    return this.command === "set" || this.command === "replace";
-  }
-
-  override get carriesValue(): boolean {
-    return true;
   }
 
   override encode(out: Output): void {
     const data = this.#data;
     if (data === undefined) return;
-    if (data.length !== this.#weight) {
+    if (data.length !== this.request.weight) {
       throw new MemcacheIllegalInputError(
         `Cannot send ${this.command}: the memory of the value was transferred or resized before it was sent`,
-        { ...this.about(), sent: false },
+        { ...this.request.about(), sent: false },
       );
     }
     const { wireKey, exptime, cas, noreply } = this.#head;
     // The command is one of the few that the constructor takes.
-    out.keyed(HEADS[this.command as StoreCommand], wireKey, " ");
+    out.keyed(HEADS[this.command as StoreVerb], wireKey, " ");
     out.uint(this.#flags);
     out.byte(32);
     if (exptime < 0) out.text(String(exptime));
@@ -106,22 +101,22 @@ export class StoreRequest extends Request {
   override read(reply: Decoder, kind: number): number {
     switch (kind) {
       case STORED:
-        this.done(true);
+        this.request.done(true);
         return COMPLETE;
       case NOT_STORED:
         if (this.command === "cas") break;
-        this.done(false);
+        this.request.done(false);
         return COMPLETE;
       case EXISTS:
         if (this.command !== "cas") break;
-        this.done(false);
+        this.request.done(false);
         return COMPLETE;
       case NOT_FOUND:
         if (this.command !== "cas") break;
-        this.done(undefined);
+        this.request.done(undefined);
         return COMPLETE;
     }
-    return this.refuse(reply, kind);
+    return this.request.refuse(reply, kind);
   }
 
   override release(): void {

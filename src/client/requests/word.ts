@@ -4,7 +4,13 @@
  * @module
  */
 
-import { COMPLETE, Request } from "../../connection/request.ts";
+import {
+  Command,
+  COMPLETE,
+  IDEMPOTENT,
+  NOREPLY,
+  READ_ONLY,
+} from "../../connection/request.ts";
 import { MemcacheClientError, MemcacheSerdeError } from "../../errors.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { parseUint64 } from "../../wire/numbers.ts";
@@ -21,9 +27,8 @@ import {
 import { lineText } from "../../wire/reply_error.ts";
 
 /** A line, and what its replies mean. */
-export abstract class LineCommand extends Request {
+export abstract class LineCommand extends Command {
   readonly #line: string;
-  readonly #noreply: boolean;
 
   /** Takes the whole line, without `noreply` and CRLF. */
   constructor(
@@ -31,24 +36,22 @@ export abstract class LineCommand extends Request {
     key: string | undefined,
     line: string,
     noreply: boolean,
+    traits: number = 0,
   ) {
-    super(command, key);
+    super(command, key, noreply ? traits | NOREPLY : traits);
     this.#line = line;
-    this.#noreply = noreply;
-  }
-
-  override get noreply(): boolean {
-    return this.#noreply;
   }
 
   override encode(out: Output): void {
     out.text(this.#line);
-    if (this.#noreply) out.text(" noreply");
+    if (this.request.noreply) out.text(" noreply");
     out.crlf();
   }
 
   override read(reply: Decoder, kind: number): number {
-    return this.accept(reply, kind) ? COMPLETE : this.refuse(reply, kind);
+    return this.accept(reply, kind)
+      ? COMPLETE
+      : this.request.refuse(reply, kind);
   }
 
   /** Tells the caller what a good reply means; `false` for any other. */
@@ -56,38 +59,50 @@ export abstract class LineCommand extends Request {
 }
 
 /** `delete` and `touch`: whether there was such an item. */
-export class FoundRequest extends LineCommand {
-  override get idempotent(): boolean {
-    return true;
+export class FoundCommand extends LineCommand {
+  /** Takes the whole line, without `noreply` and CRLF. */
+  constructor(
+    command: "delete" | "touch",
+    key: string,
+    line: string,
+    noreply: boolean,
+  ) {
+    super(command, key, line, noreply, IDEMPOTENT);
   }
 
   protected override accept(_reply: Decoder, kind: number): boolean {
     const found = this.command === "delete" ? DELETED : TOUCHED;
     if (kind !== found && kind !== NOT_FOUND) return false;
-    this.done(kind === found);
+    this.request.done(kind === found);
     return true;
   }
 }
 
 /** `flush_all`, `verbosity`, `cache_memlimit`: done. */
-export class OkRequest extends LineCommand {
-  override get idempotent(): boolean {
-    return true;
+export class OkCommand extends LineCommand {
+  /** Takes the whole line, without `noreply` and CRLF. */
+  constructor(
+    command: string,
+    key: string | undefined,
+    line: string,
+    noreply: boolean,
+  ) {
+    super(command, key, line, noreply, IDEMPOTENT);
   }
 
   protected override accept(reply: Decoder, kind: number): boolean {
     if (kind === OK) {
-      this.done(true);
+      this.request.done(true);
       return true;
     }
     if (kind !== LINE) return false;
     const line = lineText(reply.line, reply.lineStart, reply.lineEnd);
     // How memcached refuses a limit: an error line of a kind of its own.
     if (!line.startsWith("MEMLIMIT_")) return false;
-    this.fail(
+    this.request.fail(
       new MemcacheClientError(
         `Cannot run command: the server answered "${line}"`,
-        this.about(),
+        this.request.about(),
       ),
     );
     return true;
@@ -95,25 +110,21 @@ export class OkRequest extends LineCommand {
 }
 
 /** `version`: the server's version. */
-export class VersionRequest extends LineCommand {
+export class VersionCommand extends LineCommand {
   /** Has no arguments. */
   constructor() {
-    super("version", undefined, "version", false);
-  }
-
-  override get readOnly(): boolean {
-    return true;
+    super("version", undefined, "version", false, READ_ONLY | IDEMPOTENT);
   }
 
   protected override accept(reply: Decoder, kind: number): boolean {
     if (kind !== VERSION) return false;
-    this.done(lineText(reply.line, reply.lineStart + 8, reply.lineEnd));
+    this.request.done(lineText(reply.line, reply.lineStart + 8, reply.lineEnd));
     return true;
   }
 }
 
 /** `incr` and `decr`: the new value, of the delta's type. */
-export class CountRequest extends LineCommand {
+export class CountCommand extends LineCommand {
   readonly #bigint: boolean;
 
   /** Takes the type of the result, besides. */
@@ -134,7 +145,7 @@ export class CountRequest extends LineCommand {
 
   protected override accept(reply: Decoder, kind: number): boolean {
     if (kind === NOT_FOUND) {
-      this.done(undefined);
+      this.request.done(undefined);
       return true;
     }
     if (kind !== NUMBER) return false;
@@ -143,13 +154,14 @@ export class CountRequest extends LineCommand {
     while (end > lineStart && line[end - 1] === 32) end--;
     const count = parseUint64(line, lineStart, end);
     if (count === undefined) return false;
-    if (this.#bigint) this.done(count);
-    else if (count <= BigInt(Number.MAX_SAFE_INTEGER)) this.done(Number(count));
-    else {
-      this.fail(
+    if (this.#bigint) this.request.done(count);
+    else if (count <= BigInt(Number.MAX_SAFE_INTEGER)) {
+      this.request.done(Number(count));
+    } else {
+      this.request.fail(
         new MemcacheSerdeError(
           `Cannot read counter as a number: it is past 2^53 - 1, give the delta as a bigint (1n); the server has counted`,
-          this.about(),
+          this.request.about(),
         ),
       );
     }
