@@ -43,11 +43,14 @@ const MAKERS: Readonly<Record<string, Make>> = {
   HashClient: (server, options) => new memcache.HashClient([server], options),
 };
 
+/** What clients have in common; not to be made directly. */
+const BASES: readonly string[] = ["BaseClient", "ServerClient"];
+
 /** Every kind of client that is exported. */
 const KINDS: ReadonlyArray<readonly [kind: string, make: Make]> = Object
   .entries<unknown>(memcache)
   .filter(([name, kind]) =>
-    name.endsWith("Client") && name !== "BaseClient" &&
+    name.endsWith("Client") && !BASES.includes(name) &&
     typeof kind === "function"
   )
   .map(([name, kind]) => {
