@@ -74,13 +74,14 @@ const OPTIONS: ReadonlyArray<
 > = [
   ["ClientOptions", "src/client/options.ts", "Options"],
   ["RetryOptions", "src/retry/options.ts", "Retries"],
+  ["HashClientOptions", "src/cluster/options.ts", "Clusters"],
 ];
 
 for (const [name, path, title] of OPTIONS) {
   test(`README.md lists the options of ${name} with their defaults`, async () => {
     const source = await Deno.readTextFile(`${ROOT}/${path}`);
     const [, body] = source.match(
-      new RegExp(`export interface ${name} \\{\n([\\s\\S]*?)\n\\}`),
+      new RegExp(`export interface ${name} [^{]*\\{\n([\\s\\S]*?)\n\\}`),
     ) ?? [];
     const options = [...body.matchAll(/\/\*\*([\s\S]*?)\*\/\s*(\w+)\?:/g)]
       .map(([, doc, name]) => [
