@@ -63,6 +63,8 @@ export interface Figure {
   readonly role: Role;
   /** What the runtime does by itself in the same place, told beside it. */
   readonly baseline?: Role;
+  /** Flags of V8; where there is none, as in Bun, it changes nothing. */
+  readonly v8?: readonly string[];
   /** What is told of its counts, by their names. */
   readonly rows: Record<string, Pick<Row, "what" | "unit" | "bar" | "net">>;
 }
@@ -71,12 +73,13 @@ const bun = "Bun" in globalThis;
 const deno = "Deno" in globalThis;
 
 /** Starts this program once more, in another role. */
-function again(args: readonly string[]) {
+function again(args: readonly string[], v8: readonly string[] = []) {
+  const wanted = ["--expose-gc", ...v8];
   const flags = deno
-    ? ["run", "-A", "--no-check", "--quiet", "--v8-flags=--expose-gc"]
+    ? ["run", "-A", "--no-check", "--quiet", `--v8-flags=${wanted.join()}`]
     : bun
     ? []
-    : ["--expose-gc"];
+    : wanted;
   return spawn(process.execPath, [...flags, process.argv[1], ...args], {
     stdio: ["pipe", "pipe", "inherit"],
     env: { ...process.env, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
@@ -99,8 +102,12 @@ async function withServer<T>(
   }
 }
 
-async function play(kind: string, name: string, to: string): Promise<Counts> {
-  const child = again([kind, name, "--to", to]);
+async function play(
+  kind: string,
+  { name, v8 }: Figure,
+  to: string,
+): Promise<Counts> {
+  const child = again([kind, name, "--to", to], v8);
   const guard = setTimeout(() => child.kill("SIGKILL"), 120_000);
   let output = "";
   child.stdout.on("data", (bytes: Uint8Array) => output += bytes);
@@ -159,7 +166,8 @@ export async function part(
     return;
   }
   const words = values.only.split(",").filter((word) => word !== "");
-  for (const { name, server, baseline, rows } of figures) {
+  for (const figure of figures) {
+    const { name, server, baseline, rows } = figure;
     if (words.length > 0 && !words.some((word) => name.includes(word))) {
       continue;
     }
@@ -167,9 +175,11 @@ export async function part(
     const bare: Counts[] = [];
     for (let run = 0; run < Number(values.runs); run++) {
       // Each by turns, so that both see the same weather.
-      ours.push(await withServer(server, (to) => play("--role", name, to)));
+      ours.push(await withServer(server, (to) => play("--role", figure, to)));
       if (baseline === undefined) continue;
-      bare.push(await withServer(server, (to) => play("--baseline", name, to)));
+      bare.push(
+        await withServer(server, (to) => play("--baseline", figure, to)),
+      );
     }
     if (values.raw) console.error(name, JSON.stringify({ ours, bare }));
     for (const [count, row] of Object.entries(rows)) {

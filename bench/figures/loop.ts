@@ -94,6 +94,42 @@ const gets: Role = async (address) => {
   return counts;
 };
 
+/**
+ * The least that so many calls cost: promises, each with an object that knows
+ * how to settle it, that are settled in short turns.
+ */
+const burstBare: Role = async () => {
+  class Call {
+    readonly key: string;
+    resolve: (value: unknown) => void = () => {};
+    settled = false;
+
+    constructor(key: string) {
+      this.key = key;
+    }
+  }
+  const calls: Call[] = [];
+  const make = (i: number) => {
+    const call = new Call(`set:${i}`);
+    const promise = new Promise<unknown>((resolve) => call.resolve = resolve);
+    calls.push(call);
+    return promise;
+  };
+  const some = (): void => {
+    const until = performance.now() + 2;
+    do {
+      const call = calls.pop();
+      if (call === undefined) return;
+      call.settled = true;
+      call.resolve(call.key);
+    } while (performance.now() < until);
+    setImmediate(some);
+  };
+  // As late as the first reply comes.
+  setTimeout(some, 5);
+  return await held(1, burst(make), true);
+};
+
 const large: Role = async (address) => {
   const client = await warmed(address);
   const text = "x".repeat(1_000_000);
@@ -108,6 +144,24 @@ const large: Role = async (address) => {
   return counts;
 };
 
+/** Tells how late timers are, for two seconds. */
+async function lateness(): Promise<Counts> {
+  const found: number[] = [];
+  const until = performance.now() + 2000;
+  let due = performance.now() + 2;
+  while (due < until) {
+    const wait = Math.max(1, Math.ceil(due - performance.now()));
+    due = performance.now() + wait;
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    found.push(performance.now() - due);
+    due = performance.now() + 2;
+  }
+  found.sort((a, b) => a - b);
+  const at = (share: number) =>
+    Math.round(found[Math.floor(found.length * share)] * 100) / 100;
+  return { p50: at(0.5), p99: at(0.99), most: at(0.9999) };
+}
+
 /** How late timers are while 1,000 callers ask one after the other. */
 const late: Role = async (address) => {
   const client = await warmed(address);
@@ -116,23 +170,25 @@ const late: Role = async (address) => {
     while (going) await client.get(key);
   };
   const callers = Array.from({ length: 1000 }, (_, i) => caller(`w${i % 200}`));
-  const lateness: number[] = [];
-  const until = performance.now() + 2000;
-  let due = performance.now() + 2;
-  while (due < until) {
-    const wait = Math.max(1, Math.ceil(due - performance.now()));
-    due = performance.now() + wait;
-    await new Promise((resolve) => setTimeout(resolve, wait));
-    lateness.push(performance.now() - due);
-    due = performance.now() + 2;
-  }
+  const counts = await lateness();
   going = false;
   await Promise.all(callers);
   await client.close();
-  lateness.sort((a, b) => a - b);
-  const at = (share: number) =>
-    Math.round(lateness[Math.floor(lateness.length * share)] * 100) / 100;
-  return { p50: at(0.5), p99: at(0.99), most: at(0.9999) };
+  return counts;
+};
+
+/** The same where there is nothing but short turns: other processes do that. */
+const lateBare: Role = async () => {
+  let going = true;
+  const turn = () => {
+    const until = performance.now() + 0.3;
+    while (performance.now() < until);
+    if (going) setImmediate(turn);
+  };
+  turn();
+  const counts = await lateness();
+  going = false;
+  return counts;
 };
 
 const HOLD = {
@@ -160,12 +216,14 @@ await part([
     name: "sets",
     server: "memcached",
     role: sets,
+    baseline: burstBare,
     rows: holds("longest turn, 100,000 queued sets"),
   },
   {
     name: "gets",
     server: "memcached",
     role: gets,
+    baseline: burstBare,
     rows: holds("longest turn, 100,000 queued gets"),
   },
   {
@@ -178,6 +236,7 @@ await part([
     name: "late",
     server: "memcached",
     role: late,
+    baseline: lateBare,
     rows: {
       p99: {
         what: "timers late by, p99, 1,000 gets in flight",

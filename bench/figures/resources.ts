@@ -462,6 +462,20 @@ await part([
     },
   },
   {
+    name: "young",
+    server: "peer",
+    role: reconnects,
+    baseline: reconnectsBare,
+    v8: ["--max-semi-space-size=1"],
+    rows: {
+      rss: {
+        what: "10,000 reconnects, growth with a young heap of 1 MiB",
+        bar: 20,
+        ...MEMORY,
+      },
+    },
+  },
+  {
     name: "clients",
     server: "peer",
     role: clients,
