@@ -92,6 +92,27 @@ export function join(parts: readonly (readonly Row[])[]): Row[] {
   return [...joined.values()];
 }
 
+/** Puts newer rows in place of older ones of the same runtime and scenario. */
+export function replace(
+  old: readonly RuntimeResult[],
+  newer: readonly RuntimeResult[],
+): RuntimeResult[] {
+  return old.map((result) => {
+    const { rows = [] } = newer.find(({ runtime }) =>
+      runtime === result.runtime
+    ) ?? {};
+    const names = new Set(rows.map(({ scenario }) => scenario));
+    return {
+      ...result,
+      rows: SCENARIOS.flatMap(({ name }) =>
+        (names.has(name) ? rows : result.rows).filter(({ scenario }) =>
+          scenario === name
+        )
+      ),
+    };
+  });
+}
+
 function rate(value: number): string {
   return value >= 9995
     ? `${(value / 1000).toFixed(value >= 999_500 ? 0 : 1)}k`

@@ -12,7 +12,8 @@
  *
  * `--ours` measures another checkout's client too, as `before`. The codec and
  * the memory of idle clients are measured in processes of their own. `--bars`
- * says which bars are met; `--from` shows a result that `--json` has kept;
+ * says which bars are met; `--from` shows a result that `--json` has kept, and
+ * `--again` puts what is measured in place of what that file has of it;
  * `--profile` says where the time goes in place of measuring it. `--cpu=1` is
  * for when CPU 0 is taken. `--timeout` is for tests on busy machines: nothing
  * is measured with it.
@@ -26,7 +27,13 @@ import { PEERS } from "./contenders.ts";
 import { install, PACKAGES } from "./install.ts";
 import { pinServer } from "./pin.ts";
 import type { Outcome, Row, Task } from "./program.ts";
-import { join, type Result, type RuntimeResult, table } from "./result.ts";
+import {
+  join,
+  replace,
+  type Result,
+  type RuntimeResult,
+  table,
+} from "./result.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 const HERE = import.meta.dirname!;
@@ -52,6 +59,7 @@ interface Settings {
   timeout: number | undefined;
   json: string | undefined;
   from: string | undefined;
+  again: boolean;
   bars: boolean;
   profile: boolean;
 }
@@ -75,13 +83,14 @@ function read(args: readonly string[]): Settings {
     timeout: undefined,
     json: undefined,
     from: undefined,
+    again: false,
     bars: false,
     profile: false,
   };
   for (const arg of args) {
     if (arg === "--") continue;
-    if (arg === "--bars" || arg === "--profile") {
-      settings[arg === "--bars" ? "bars" : "profile"] = true;
+    if (arg === "--bars" || arg === "--profile" || arg === "--again") {
+      settings[arg.slice(2) as "bars" | "profile" | "again"] = true;
       continue;
     }
     const [, name, value] = /^--(\w+)=(.+)$/.exec(arg) ??
@@ -319,10 +328,16 @@ async function run(args: readonly string[]): Promise<void> {
   const settings = read(args);
   let result: Result;
   if (settings.from === undefined) {
-    const command = `deno task bench:compare ${args.join(" ")}`.trim();
+    // Where it is kept changes nothing.
+    const told = args.filter((arg) => !arg.startsWith("--json"));
+    const command = ["deno task bench:compare", ...told].join(" ");
     result = await compare(settings, command);
   } else {
     result = JSON.parse(await Deno.readTextFile(settings.from));
+    if (settings.again) {
+      const { runtimes } = await compare(settings, result.command);
+      result = { ...result, runtimes: replace(result.runtimes, runtimes) };
+    }
     for (const one of result.runtimes) print(one, settings);
   }
   // A peer may fail, and the table says so; our own client may not.
@@ -336,7 +351,12 @@ async function run(args: readonly string[]): Promise<void> {
   const peers = Object.entries(versions).map((pair) => pair.join(" "));
   console.log(`\n${[date, server, ...peers].join(", ")}; ${machine}`);
   if (settings.json !== undefined) {
-    await Deno.writeTextFile(settings.json, `${JSON.stringify(result)}\n`);
+    const text = JSON.stringify(
+      result,
+      (_, value) =>
+        typeof value === "number" ? Number(value.toPrecision(5)) : value,
+    );
+    await Deno.writeTextFile(settings.json, `${text}\n`);
   }
 }
 
