@@ -275,3 +275,34 @@ for (const page of PAGES) {
     }
   });
 }
+
+test("README.md names an existing test for every figure, and a part that measures it", async () => {
+  const text = section("Reliability, as figures");
+  const [, ...rows] = rowsOf(text);
+  assert(rows.length > 20, `${rows.length} rows`);
+  const exists = async (path: string): Promise<boolean> =>
+    await Deno.stat(`${ROOT}/${path}`).then(
+      ({ isFile }) => isFile,
+      () => false,
+    );
+  for (const [what, bar, measured, held] of rows) {
+    assert(what !== "" && bar !== "" && measured !== "", what);
+    const files = codeOf(held);
+    assert(files.length > 0, `${what}: no test is named`);
+    for (const file of files) {
+      assert(/^tests\/.+_test\.ts$/.test(file), `${what}: ${file}`);
+      assert(await exists(file), `${what}: there is no ${file}`);
+    }
+  }
+  const parts = [];
+  for await (const { name } of Deno.readDir(`${ROOT}/bench/figures`)) {
+    if (!name.startsWith("_") && name !== "run.ts") {
+      parts.push(name.replace(".ts", ""));
+    }
+  }
+  const [, named] = text.match(/`deno task figures ([\s\S]*?) take them/) ?? [];
+  assertEquals(
+    named.match(/[a-z]+/g)?.filter((word) => word !== "and").sort(),
+    parts.sort(),
+  );
+});
