@@ -238,7 +238,11 @@ class MemcachedProcess implements Memcached {
 
   async #end(): Promise<void> {
     this.#child?.ref();
+    // Once the child is gone nothing of it keeps this process alive: what its
+    // streams still have to tell would not be waited for.
+    const alive = setInterval(() => {}, 1000);
     await this.#ended;
+    clearInterval(alive);
   }
 
   async #spawn(program: string): Promise<void> {

@@ -9,6 +9,7 @@ import {
   HashClient,
   type HashClientOptions,
   type KeyCommands,
+  PooledClient,
   RetryingClient,
 } from "@x/memcache";
 import type { Transport } from "../_memcached.ts";
@@ -17,6 +18,10 @@ import type { Transport } from "../_memcached.ts";
 export interface Kind {
   /** How many servers it talks to. */
   readonly servers: number;
+  /** How many clients share the load. Default: 4. */
+  readonly clients?: number;
+  /** Calls that are on their way at the same time. Default: 32. */
+  readonly width?: number;
   /** How it reaches them. Default: TCP. */
   readonly transport?: Transport;
   /** Makes a client of these servers. */
@@ -37,6 +42,9 @@ function placed(servers: readonly string[]): (key: string) => number {
   const client = new HashClient(servers);
   return (key) => servers.indexOf(client.serversFor(key)[0]);
 }
+
+/** Connections come and go all the time. */
+const POOL = { maxPoolSize: 4, poolIdleTimeout: 60 };
 
 /** Servers never leave the ring: so keys stay where they are. */
 const STAYING: HashClientOptions = { retryAttempts: Number.MAX_SAFE_INTEGER };
@@ -67,6 +75,14 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     make: ([server], options) =>
       new RetryingClient(new Client(server, options), { retryDelay: 20 }),
   },
+  pooled: {
+    servers: 1,
+    // One, with enough to do for several connections.
+    clients: 1,
+    width: 200,
+    make: ([server], options) =>
+      new PooledClient(server, { ...options, ...POOL }),
+  },
   hash: {
     servers: 3,
     serverOf: placed,
@@ -82,6 +98,19 @@ export const KINDS: Readonly<Record<string, Kind>> = {
         retryAttempts: 1,
         retryTimeout: 100,
         deadTimeout: 400,
+      }),
+  },
+  "pooled-hash": {
+    servers: 3,
+    clients: 2,
+    serverOf: placed,
+    make: (servers, options) =>
+      new HashClient(servers, {
+        ...options,
+        ...STAYING,
+        ...POOL,
+        retryTimeout: 50,
+        usePooling: true,
       }),
   },
   "retrying-hash": {

@@ -19,10 +19,10 @@ import { withSites } from "./_sites.ts";
 /** Milliseconds for a call, unless it is an impatient one. */
 const TIMEOUT = 250;
 
-/** Calls that are on their way at the same time. */
+/** Calls that are on their way at the same time, unless the kind says more. */
 const WIDTH = 32;
 
-/** Clients that share the calls. */
+/** Clients that share the calls, unless their kind has it otherwise. */
 const CLIENTS = 4;
 
 /** What a soak is to do. */
@@ -74,17 +74,21 @@ export interface SoakReport {
 /** Runs a soak. */
 export async function soak(options: SoakOptions): Promise<SoakReport> {
   const { kind, seed, seconds, progress } = options;
+  const width = kind.width ?? WIDTH;
   const ledger = new Ledger(kind.servers, kind.strict ?? true);
   return await withSites(kind, ledger, true, async (sites) => {
     const servers = sites.map((site) => site.address);
     const traffic = { attempts: 0, opened: 0 };
-    const clients = Array.from({ length: CLIENTS }, () =>
-      kind.make(servers, {
-        ...sites[0].options,
-        timeout: TIMEOUT,
-        connectTimeout: TIMEOUT,
-        dial: counted(traffic),
-      }));
+    const clients = Array.from(
+      { length: kind.clients ?? CLIENTS },
+      () =>
+        kind.make(servers, {
+          ...sites[0].options,
+          timeout: TIMEOUT,
+          connectTimeout: TIMEOUT,
+          dial: counted(traffic),
+        }),
+    );
     const lateness = new Lateness();
     const calls = new Calls(ledger, lateness);
     const load = new Load({
@@ -95,7 +99,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       serverOf: kind.serverOf?.(servers) ?? (() => 0),
       limitOf: kind.limitOf,
       timeout: TIMEOUT,
-      width: WIDTH,
+      width,
     });
     const decks = sites.map(({ number }) =>
       new Deck(
@@ -105,7 +109,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     );
     let meter: ReturnType<typeof setInterval> | undefined;
     try {
-      await load.run(10 * WIDTH, 1000);
+      await load.run(10 * width, 1000);
       const began = performance.now();
       const first = traffic.opened;
       const change = (now: number): Change => ({ before: now, after: now });
@@ -148,7 +152,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
       })).finally(() => over = true);
       await Promise.all([storms, load.until(() => over)]);
       recovered = (await recovery(clients, performance.now(), lateness)).ms;
-      await load.run(10 * WIDTH, 1000);
+      await load.run(10 * width, 1000);
       await load.readAll(1000);
       return report();
     } finally {
