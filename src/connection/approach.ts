@@ -18,6 +18,8 @@ export class Approach {
   refusedProbe = false;
   /** The values that wait to be sent to it, over all connections. */
   readonly unsent: { bytes: number } = { bytes: 0 };
+  /** Goes on whenever commands leave, or bytes arrive, on any connection. */
+  readonly pulse: { count: number } = { count: 0 };
   readonly #going: Set<Turn> = new Set();
   #waiting: Set<Turn> = new Set();
 

@@ -50,9 +50,10 @@ const IDLE_RACE = 100;
 
 /** One pipelined connection to one server, opened when it is needed. */
 export class Connection implements Lane {
+  /** What waits to be sent. */
+  readonly unsent: Backlog;
   readonly #options: ConnectionOptions;
   readonly #name: string;
-  readonly #unsent: Backlog;
   readonly #expiry: Expiry = new Expiry();
   readonly #alarm: Alarm = new Alarm(() => this.#expire());
   readonly #place: PoolPlace | undefined;
@@ -78,9 +79,9 @@ export class Connection implements Lane {
     this.#options = options;
     this.#place = place;
     this.#approach = place?.approach ?? new Approach();
-    this.#unsent = new Backlog(this.#approach.unsent);
+    this.unsent = new Backlog(this.#approach.unsent);
     this.#turn = new Turn(this.#approach, () => {
-      const lost = this.#link === undefined && this.#unsent.length > 0;
+      const lost = this.#link === undefined && this.unsent.length > 0;
       if (lost && !this.#closed) this.#connect(now());
     });
     this.#name = options.address.name;
@@ -94,7 +95,7 @@ export class Connection implements Lane {
 
   /** How many requests are waiting or in flight. */
   get pending(): number {
-    return this.#unsent.length + (this.#link?.inflight.length ?? 0);
+    return this.unsent.length + (this.#link?.inflight.length ?? 0);
   }
 
   /** Whether a link is open. */
@@ -112,15 +113,10 @@ export class Connection implements Lane {
     return this.#link;
   }
 
-  /** What waits to be sent; for the pool to look at. */
-  get unsent(): Backlog {
-    return this.#unsent;
-  }
-
   /** Whether nothing is open, nor on its way to be. */
   get resting(): boolean {
     return this.#link === undefined && this.#attempt === undefined &&
-      this.#unsent.length === 0;
+      this.unsent.length === 0;
   }
 
   /** Takes a request. Its outcome is told to the request, never thrown. */
@@ -132,14 +128,14 @@ export class Connection implements Lane {
       request.done(undefined);
       return;
     }
-    this.#unsent.add(request);
+    this.unsent.add(request);
     if (request.timeout !== this.#options.timeout || request.deadline > 0) {
       this.#expiry.mixed = true;
     }
     const link = this.#link;
     if (
       link !== undefined && link.lastBatch < 2 && link.writable &&
-      link.inflight.length === 0 && this.#unsent.length === 1 &&
+      link.inflight.length === 0 && this.unsent.length === 1 &&
       !this.#scheduled && !request.noreply
     ) {
       this.#flush();
@@ -186,7 +182,7 @@ export class Connection implements Lane {
       return true;
     }
     const { maxPending } = this.#options;
-    if (this.#unsent.refuses(request, this.pending, maxPending)) return true;
+    if (this.unsent.refuses(request, this.pending, maxPending)) return true;
     const { backoff } = this.#approach;
     const at = backoff.failures > 0 && this.#link === undefined &&
         this.#attempt === undefined
@@ -202,9 +198,10 @@ export class Connection implements Lane {
   /** Sends what is waiting, or sees to it that it can be sent. */
   #flush(): void {
     this.#scheduled = false;
-    if (this.#closed || this.#unsent.length === 0) return;
+    this.#approach.pulse.count++;
+    if (this.#closed || this.unsent.length === 0) return;
     const at = now();
-    const earliest = this.#unsent.stamp(at);
+    const earliest = this.unsent.stamp(at);
     if (earliest !== Infinity) this.#alarm.set(earliest, at);
     const link = this.#link;
     if (link === undefined) {
@@ -214,8 +211,8 @@ export class Connection implements Lane {
     }
     if (!this.#held) this.#hold(link, true);
     if (!link.writable) return;
-    const left = link.pump(this.#unsent.queue, at);
-    this.#unsent.taken(link.takenBytes);
+    const left = link.pump(this.unsent.queue, at);
+    this.unsent.taken(link.takenBytes);
     link.takenBytes = 0;
     this.#relax(link);
     if (left) this.#schedule();
@@ -229,13 +226,13 @@ export class Connection implements Lane {
 
   /** Keeps the process alive for those whom no connection keeps it alive for. */
   #holdAlarm(): void {
-    const lost = this.#link === undefined && this.#unsent.length > 0;
+    const lost = this.#link === undefined && this.unsent.length > 0;
     this.#alarm.hold(lost || this.#expiry.limbo.length > 0);
   }
 
   /** Lets the process end where nothing is owed, nor left to be sent. */
   #relax(link: Link): void {
-    if (this.#link !== link || !link.quiet || this.#unsent.length > 0) return;
+    if (this.#link !== link || !link.quiet || this.unsent.length > 0) return;
     if (this.#held) this.#hold(link, false);
     if (this.#expiry.limbo.length === 0) this.#expiry.mixed = false;
     // Who owes nothing holds up nobody, known to be well or not.
@@ -247,7 +244,7 @@ export class Connection implements Lane {
   #rest(): void {
     const link = this.#link;
     if (
-      this.#closed || this.#unsent.length > 0 || this.#expiry.limbo.length > 0
+      this.#closed || this.unsent.length > 0 || this.#expiry.limbo.length > 0
     ) return;
     if (this.#drained !== undefined) {
       if (link === undefined || link.quiet) this.close();
@@ -310,10 +307,11 @@ export class Connection implements Lane {
       insistsOnMeta: protocol === "meta",
       // Nothing is risked on a link that is not known to be let in.
       patient: this.#place?.serves() === true,
+      pulse: this.#approach.pulse,
       join,
     }, {
       ready: () => {
-        if (this.#unsent.length < CROWD) this.#flush();
+        if (this.unsent.length < CROWD) this.#flush();
         else this.#schedule();
         this.#relax(link);
       },
@@ -338,7 +336,7 @@ export class Connection implements Lane {
     this.#options.watch?.opened();
     this.#held = true;
     this.#holdAlarm();
-    if (this.#unsent.length > 0) this.#flush();
+    if (this.unsent.length > 0) this.#flush();
     else this.#relax(link);
   }
 
@@ -359,12 +357,12 @@ export class Connection implements Lane {
   #unreachable(at: number): void {
     this.#strand();
     const { backoff } = this.#approach;
-    this.#unsent.fail((request) => unreachableError(request, backoff, at));
+    this.unsent.fail((request) => unreachableError(request, backoff, at));
   }
 
   /** Hands what waits to another connection of the pool, if one is open. */
   #strand(): void {
-    if (this.#place !== undefined) this.#unsent.handOver(this.#place.takes);
+    if (this.#place !== undefined) this.unsent.handOver(this.#place.takes);
   }
 
   /** The link has ended under its requests. */
@@ -399,7 +397,7 @@ export class Connection implements Lane {
         link.ambiguous && request.readOnly || turnedAway,
       (request) => request.fail(lossError(request, error)),
     );
-    if (this.#unsent.length > 0) this.#flush();
+    if (this.unsent.length > 0) this.#flush();
     this.#rest();
   }
 
@@ -409,9 +407,9 @@ export class Connection implements Lane {
     repeats: (request: Request) => boolean,
     tell: (request: Request) => void,
   ): void {
-    this.#unsent.takeBack(link.inflight, repeats, tell);
+    this.unsent.takeBack(link.inflight, repeats, tell);
     // One who was told may have closed the client.
-    if (this.#closed) this.#unsent.fail((request) => closedError(request));
+    if (this.#closed) this.unsent.fail((request) => closedError(request));
     if (!link.verified) this.#strand();
     this.#turn.leave();
   }
@@ -421,8 +419,8 @@ export class Connection implements Lane {
     const at = now();
     const link = this.#link;
     const expiry = this.#expiry;
-    let next = expiry.tell(link?.inflight, this.#unsent.queue, at);
-    this.#unsent.skipSettled();
+    let next = expiry.tell(link?.inflight, this.unsent.queue, at);
+    this.unsent.skipSettled();
     if (this.#attempt !== undefined && expiry.vainAt === at) {
       const { timeout, watch } = this.#options;
       const isLate = timeout > 0 && at - this.#dialedAt >= timeout;
@@ -458,7 +456,7 @@ export class Connection implements Lane {
         } else request.fail(lossError(request, silence));
       },
     );
-    if (this.#unsent.length > 0) this.#connect(at);
+    if (this.unsent.length > 0) this.#connect(at);
   }
 
   /** Notes that the server could not be reached. */
@@ -494,6 +492,6 @@ export class Connection implements Lane {
         request?.fail(fail(request));
       }
     }
-    this.#unsent.fail(fail);
+    this.unsent.fail(fail);
   }
 }

@@ -346,6 +346,7 @@ export class Link implements ConnEvents {
     if (!this.#open) return;
     this.heardAt = now();
     this.heard = this.heardSinceOwed = true;
+    this.#options.pulse.count++;
     const decoder = this.#decoder;
     decoder.feed(bytes);
     while (this.#open) {

@@ -88,6 +88,8 @@ export interface LinkOptions {
   readonly speaks: Speaks;
   /** Whether meta is insisted on. */
   readonly insistsOnMeta: boolean;
+  /** Goes on whenever bytes arrive. */
+  readonly pulse: { count: number };
   /** Whether commands wait for the answer to the probe. */
   readonly patient: boolean;
   /** Makes one request of many gets. */

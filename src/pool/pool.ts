@@ -12,14 +12,8 @@ import type { Lane } from "../connection/lane.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
 import type { Request } from "../connection/request.ts";
 import { QuietKeys } from "./quiet_keys.ts";
-import { FULL, Seat } from "./seat.ts";
+import { FULL, Seat, UNOPENED } from "./seat.ts";
 import { Stores } from "./stores.ts";
-
-/** Below this load every command looks whether connections are silent. */
-const CALM = 8;
-
-/** Above it, one of so many does. */
-const LOOK_EVERY = 16;
 
 /** How large a pool may be, and how long it keeps what it does not need. */
 export interface PoolLimits {
@@ -91,7 +85,8 @@ export class Pool {
   readonly #leaving: Set<Connection> = new Set();
   #quiet: QuietKeys | undefined = undefined;
   readonly #stores: Stores = new Stores();
-  #looks = 0;
+  /** The pulse at which the loads were measured. */
+  #measuredAt = -1;
   #opened = 0;
   #closed = false;
   #drained: Promise<void> | undefined = undefined;
@@ -147,13 +142,18 @@ export class Pool {
       request.fail(closedError(request));
       return;
     }
-    const pinned = this.#pinned(request);
-    let seat = pinned ?? this.#choose();
-    if (seat.connection.pending >= this.#options.maxPending) {
-      seat = pinned ?? this.#withRoom(seat);
+    const seat = this.#quiet === undefined && this.#stores.empty
+      ? this.#choose()
+      : this.#pinned(request) ?? this.#choose();
+    seat.load++;
+    if (request.readOnly) {
+      seat.connection.execute(request);
+      return;
     }
     if (this.#maxSize > 1) this.#note(request, seat);
     seat.connection.execute(request);
+    // A value weighs more than the one command that was counted.
+    seat.measure();
   }
 
   /** Lets go of all connections; what is pending fails. */
@@ -227,13 +227,12 @@ export class Pool {
       this.#quiet.add(request);
     }
     const { key } = request;
-    if (key !== undefined && !request.readOnly) {
-      this.#stores.add(key, request, seat);
-    }
+    if (key !== undefined) this.#stores.add(key, request, seat);
   }
 
   /** The least busy connection, which may be a new one. */
   #choose(): Seat {
+    if (this.#measuredAt !== this.#approach.pulse.count) this.#measure();
     const seats = this.#seats;
     let best = seats[0];
     let least = best.load;
@@ -244,14 +243,24 @@ export class Pool {
         least = load;
       }
     }
-    if (least === 0) return best;
-    if (least < CALM || ++this.#looks % LOOK_EVERY === 0) {
-      const at = now();
-      for (const seat of seats) seat.look(at);
-      best = seats.reduce((a, b) => b.load < a.load ? b : a);
-      least = best.load;
-    }
-    return least >= this.#full && this.#mayGrow(best) ? this.#grow() : best;
+    return least < this.#full ? best : this.#chooseAnother(best);
+  }
+
+  /** What to do when all are full: the best of them, or a new one. */
+  #chooseAnother(best: Seat): Seat {
+    if (this.#mayGrow(best)) return this.#grow();
+    const { maxPending } = this.#options;
+    if (best.connection.pending < maxPending) return best;
+    return this.#seats.find(({ connection }) =>
+      connection.pending < maxPending
+    ) ?? best;
+  }
+
+  /** Measures the loads: in this turn they only grow, by what is chosen. */
+  #measure(): void {
+    this.#measuredAt = this.#approach.pulse.count;
+    const at = now();
+    for (const seat of this.#seats) seat.measure(at);
   }
 
   /**
@@ -268,15 +277,9 @@ export class Pool {
   #grow(): Seat {
     const seat = this.#makeSeat();
     this.#seats.push(seat);
+    // A new connection is opened with what it is given.
+    seat.load = UNOPENED;
     return seat;
-  }
-
-  /** A connection that takes one more command; without one, `full` refuses it. */
-  #withRoom(full: Seat): Seat {
-    const { maxPending } = this.#options;
-    return this.#seats.find(({ connection }) =>
-      connection.pending < maxPending
-    ) ?? full;
   }
 
   #makeSeat(): Seat {
@@ -307,8 +310,10 @@ export class Pool {
       if (seat === from || !connected || pending >= maxPending) continue;
       if (best === undefined || seat.load < best.load) best = seat;
     }
-    best?.connection.execute(request);
-    return best !== undefined;
+    if (best === undefined) return false;
+    best.load++;
+    best.connection.execute(request);
+    return true;
   }
 
   /** Whether the server has answered on a connection that is open. */

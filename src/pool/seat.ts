@@ -19,7 +19,7 @@ const OUTGOING = 1024;
 const INCOMING = 128;
 
 /** What a connection weighs that is yet to be opened. */
-const UNOPENED = 32;
+export const UNOPENED = 32;
 
 /** What a connection weighs that may end by an error of a quiet command. */
 const UNFENCED = 1_000_000;
@@ -33,6 +33,12 @@ export class Seat {
   readonly connection: Connection;
   /** Whether commands without reply are on their way there. */
   quiet = false;
+  /**
+   * How busy the connection is: commands that wait or are in flight, and what
+   * the bytes weigh that they have to wait for. 0 for one that has nothing to
+   * do. It is measured now and then, and counted on in between.
+   */
+  load = 0;
   /** What its silence weighs. */
   #silence = 0;
 
@@ -41,30 +47,27 @@ export class Seat {
     this.connection = connection;
   }
 
-  /**
-   * How busy the connection is: commands that wait or are in flight, and what
-   * the bytes weigh that they have to wait for. 0 for one that has nothing to
-   * do.
-   */
-  get load(): number {
+  /** Measures the load, and from time to time the silence. */
+  measure(at?: number): void {
     const { link, unsent } = this.connection;
     if (link === undefined) {
       const { length } = unsent;
-      return length === 0 ? 0 : UNOPENED + length + unsent.bytes / OUTGOING;
+      this.load = length && UNOPENED + length + unsent.bytes / OUTGOING;
+      return;
     }
     let load = unsent.length + link.inflight.length;
-    if (load > 0) load += this.#silence;
-    if (this.quiet && !link.fences) load += UNFENCED;
+    if (at !== undefined) {
+      this.#silence = load > 0 && at - (link.silentSince ?? at) >= SILENCE
+        ? FULL
+        : 0;
+    }
+    load += this.#silence;
     const outgoing = unsent.bytes + link.outgoing;
     if (outgoing > 0) load += outgoing / OUTGOING;
     const { incoming } = link;
-    return incoming === 0 ? load : load + incoming / INCOMING;
-  }
-
-  /** Looks whether the connection is silent, while it owes something. */
-  look(at: number): void {
-    const since = this.connection.link?.silentSince ?? at;
-    this.#silence = at - since >= SILENCE ? FULL : 0;
+    if (incoming > 0) load += incoming / INCOMING;
+    if (this.quiet && !link.fences) load += UNFENCED;
+    this.load = load;
   }
 
   /** When it was last used, if it is open and has nothing to do. */

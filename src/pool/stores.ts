@@ -27,9 +27,13 @@ export class Stores {
     this.#sweepAt = Math.max(MIN_SWEEP, 2 * last.size);
   }
 
+  /** Whether none is known. */
+  get empty(): boolean {
+    return this.#last.size === 0;
+  }
+
   /** By which connection a change of a key is on its way, if one is. */
   seatOf(key: string): Seat | undefined {
-    if (this.#last.size === 0) return undefined;
     const store = this.#last.get(key);
     if (store === undefined) return undefined;
     const { request, seat } = store;
