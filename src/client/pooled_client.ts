@@ -62,12 +62,14 @@ export function readPoolLimits(options: PooledClientOptions): PoolLimits {
  * and a command is refused with a {@linkcode MemcacheOverloadError} when all of
  * them have so many. 32 MiB of values may wait to be sent, over all.
  *
- * The order of commands holds on a connection, and so on a pool only for those
- * that wait for one another: what you call after `await`ing a store sees it,
- * `noreply` included, where reads of a key follow its store on its connection.
- * Of two commands at the same time, even for one key, either may be first; use
- * a {@linkcode Client} where that matters. A store that has timed out may still
- * be carried out, also after a later one that went by another connection.
+ * Commands of one key go by the same connection as long as a change of that key
+ * is on its way, and those that ask for no reply share one: a read of a key sees
+ * the store that was called before it, awaited or not. Otherwise commands have
+ * an order only where one awaits another: a store that is called after a read,
+ * or a `getMany` or `flushAll` after a store that is not yet acknowledged, may
+ * overtake it; use a {@linkcode Client} where that matters. A store that has
+ * timed out may still be carried out, also after a later one that went by
+ * another connection.
  *
  * Every connection authenticates, and has TLS, for itself. `rawCommand` goes by
  * any one of them: what a command changes in its connection only, it changes in
