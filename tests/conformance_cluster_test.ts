@@ -12,7 +12,13 @@ import {
   type ServerCommands,
   type ShutdownOptions,
 } from "@x/memcache";
-import { EMBEDDED, MEMCACHED, over, three } from "./conformance/servers.ts";
+import {
+  EMBEDDED,
+  type Kind,
+  MEMCACHED,
+  over,
+  three,
+} from "./conformance/servers.ts";
 
 /** The commands of a cluster of one for its server: each `Map` has one entry. */
 class OnlyServer implements ServerCommands {
