@@ -492,3 +492,26 @@ function address(name: string) {
   const transport = "tcp" as const;
   return { transport, host, port: Number(port), name, weight: 1 };
 }
+
+test("getMany() of many servers keeps the order of the call", async () => {
+  const world = new World(SERVERS);
+  const { client } = world;
+  const keys = Array.from({ length: 300 }, (_, i) => `key${i}`);
+  await client.setMany(
+    keys.filter((_, i) => i % 3 !== 0).map((key) => [key, key] as const),
+  );
+  const [slow, down] = SERVERS;
+  world.lane(slow).isLate = true;
+  const stored = keys.filter((_, i) => i % 3 !== 0);
+  assertEquals([...(await client.getMany(keys)).keys()], stored);
+  const versions = await client.getsMany([...keys, ...keys]);
+  assertEquals([...versions.keys()], stored);
+  world.down.add(down);
+  const isLost = (key: string) => world.executor.order(key)[0] === down;
+  const error = await failure(client.getMany(keys));
+  assertEquals(error.failedKeys, keys.filter(isLost));
+  assertEquals(
+    [...error.values?.keys() ?? []],
+    stored.filter((key) => !isLost(key)),
+  );
+});

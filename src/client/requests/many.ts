@@ -32,6 +32,9 @@ export interface KeyPair {
   readonly wireKey: string;
 }
 
+/** Holds the place of a key in a result, until its value has come. */
+const ABSENT: unique symbol = Symbol("absent");
+
 /** Collects the hits of one call over its lines. */
 export class Harvest {
   /** What has arrived, by the caller's keys. */
@@ -42,6 +45,7 @@ export class Harvest {
   /** What failed, the first failure of each server. */
   #errors: MemcacheError[] | undefined = undefined;
   #failedKeys: string[] = [];
+  #placed: readonly KeyPair[] | undefined = undefined;
   #open = 1;
 
   /** Takes whom to tell. */
@@ -55,6 +59,12 @@ export class Harvest {
     this.#reject = reject;
   }
 
+  /** Keeps the order of keys whose values may come in any other. */
+  place(pairs: readonly KeyPair[]): void {
+    this.#placed = pairs;
+    for (const { key } of pairs) this.hits.set(key, ABSENT);
+  }
+
   /** One more thing has to end before the call does. */
   begin(): void {
     this.#open++;
@@ -63,6 +73,11 @@ export class Harvest {
   /** One thing has ended. */
   end(): void {
     if (--this.#open > 0) return;
+    if (this.#placed !== undefined) {
+      for (const [key, value] of this.hits) {
+        if (value === ABSENT) this.hits.delete(key);
+      }
+    }
     if (this.#errors === undefined) this.#resolve(this.hits);
     else this.#reject(this.#failure(this.#errors));
   }
@@ -87,8 +102,10 @@ export class Harvest {
   /** The one error of the call. */
   #failure(errors: readonly MemcacheError[]): MemcacheError {
     const error = combined(errors);
-    const lost = this.#failedKeys.filter((key) => !this.hits.has(key));
-    error.failedKeys = Object.freeze(lost);
+    const failed = new Set(this.#failedKeys);
+    const keys = this.#placed?.map(({ key }) => key) ?? this.#failedKeys;
+    const lost = keys.filter((key) => failed.has(key) && !this.hits.has(key));
+    error.failedKeys = Object.freeze([...new Set(lost)]);
     error.values = this.hits;
     return error;
   }
@@ -244,9 +261,8 @@ function harvestMany<T>(
   return new Promise((resolve, reject) => {
     const { ways } = executor;
     const harvest = new Harvest(context, (hits) => {
-      const ordered = ways === undefined ? hits : sorted(hits, pairs);
       // The values have the type that the caller says they have.
-      resolve(ordered as Map<string, T>);
+      resolve(hits as Map<string, T>);
     }, reject);
     const send = (pairs: readonly RoutedPair[], way?: Way): void => {
       for (let at = 0; at < pairs.length; at += LINE_KEYS) {
@@ -259,7 +275,11 @@ function harvestMany<T>(
       }
     };
     if (ways === undefined) send(pairs);
-    else for (const [way, some] of byWay(pairs, ways)) send(some, way);
+    else {
+      const groups = byWay(pairs, ways);
+      if (groups.size > 1) harvest.place(pairs);
+      for (const [way, some] of groups) send(some, way);
+    }
     harvest.end();
   });
 }
@@ -280,19 +300,6 @@ function byWay(
     else group.push(pair);
   }
   return groups;
-}
-
-/** Hits of many servers in the order of the caller's keys. */
-function sorted(
-  hits: ReadonlyMap<string, unknown>,
-  pairs: readonly RoutedPair[],
-): Map<string, unknown> {
-  const ordered = new Map<string, unknown>();
-  for (const { key } of pairs) {
-    const value = hits.get(key);
-    if (value !== undefined || hits.has(key)) ordered.set(key, value);
-  }
-  return ordered;
 }
 
 /** One change of a many-key call, made when its turn comes. */
