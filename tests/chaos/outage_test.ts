@@ -10,7 +10,13 @@ import {
   assertLess,
   assertLessOrEqual,
 } from "@std/assert";
-import { Client } from "@x/memcache";
+import {
+  Client,
+  type Dial,
+  HashClient,
+  type KeyCommands,
+  PooledClient,
+} from "@x/memcache";
 import { needsMemcached } from "../_memcached.ts";
 import { test } from "../_runtime.ts";
 import {
@@ -56,17 +62,27 @@ test(
   options,
 );
 
+/** Clients of one server, which count the attempts to reach it. */
+const CLIENTS: Record<string, (server: string, dial: Dial) => KeyCommands> = {
+  Client: (server, dial) => new Client(server, { dial }),
+  PooledClient: (server, dial) => new PooledClient(server, { dial }),
+  HashClient: (server, dial) => new HashClient([server], { dial }),
+  "HashClient over pools": (server, dial) =>
+    new HashClient([server], { dial, usePooling: true, retryTimeout: 20 }),
+};
+
 test(
-  "Client tries a memcached that is down at most 20 times in 2 s, then once a second",
+  "No client tries a memcached that is down over 20 times in 2 s, nor twice a second then",
   async () => {
-    const { first, perSecond, calls } = await attempts(
-      (server, dial) => new Client(server, { dial }),
-      3,
+    await Promise.all(
+      Object.entries(CLIENTS).map(async ([name, make]) => {
+        const { first, perSecond, calls } = await attempts(make, 3);
+        assertLessOrEqual(first, 20, name);
+        assertGreater(first, 1, name);
+        assertLessOrEqual(perSecond, 2, name);
+        assertGreater(calls, 100, name);
+      }),
     );
-    assertLessOrEqual(first, 20);
-    assertGreater(first, 3);
-    assertLessOrEqual(perSecond, 2);
-    assertGreater(calls, 100);
   },
   options,
 );
