@@ -172,6 +172,7 @@ export class HashClient extends BaseClient implements ClusterCommands {
    * @param server Where it is.
    * @returns Whether there was none of that name.
    * @throws {MemcacheIllegalInputError} If it cannot be used.
+   * @throws {MemcacheError} If the client has been closed.
    */
   addServer(server: ServerSpec): boolean {
     return this.#executor.add(this.#check(server));
@@ -202,17 +203,10 @@ export class HashClient extends BaseClient implements ClusterCommands {
   }
 
   /** Deletes an item. See {@linkcode KeyCommands.delete}. */
-  override async delete(
-    key: Key,
-    options?: NoreplyOptions,
-  ): Promise<boolean> {
-    if (!this.#deleteFromAll) return await super.delete(key, options);
-    const found = await this.#everywhere(
-      (client) => client.delete(key, options),
-    );
-    return found === undefined
-      ? await super.delete(key, options)
-      : [...found.values()].includes(true);
+  override delete(key: Key, options?: NoreplyOptions): Promise<boolean> {
+    return this.#deleteFromAll
+      ? this.#deleteEverywhere(key, options)
+      : super.delete(key, options);
   }
 
   /** Deletes many items. See {@linkcode KeyCommands.deleteMany}. */
@@ -223,6 +217,7 @@ export class HashClient extends BaseClient implements ClusterCommands {
     if (!this.#deleteFromAll) return await super.deleteMany(keys, options);
     const list = [...keys];
     const done = await this.#everywhere(
+      options,
       (client) => client.deleteMany(list, options),
     );
     return done === undefined ? await super.deleteMany(list, options) : true;
@@ -354,10 +349,32 @@ export class HashClient extends BaseClient implements ClusterCommands {
     }
   }
 
+  async #deleteEverywhere(
+    key: Key,
+    options: NoreplyOptions | undefined,
+  ): Promise<boolean> {
+    const found = await this.#everywhere(
+      options,
+      (client) => client.delete(key, options),
+    );
+    return found === undefined
+      ? await super.delete(key, options)
+      : [...found.values()].includes(true);
+  }
+
   /** Asks every server in the ring; `undefined` where there is none. */
   async #everywhere<T>(
+    options: CommandOptions | undefined,
     call: (client: BaseClient) => Promise<T>,
   ): Promise<Map<string, T> | undefined> {
+    const context = this.#context;
+    try {
+      const ready = whenReady(context, this.#executor, "delete", options);
+      if (ready !== undefined) await ready;
+    } catch (error) {
+      observe(context, error);
+      throw error;
+    }
     const members = this.#executor.members.filter(({ health }) =>
       health.state !== "dead"
     );

@@ -113,6 +113,7 @@ export class RingExecutor implements Executor {
 
   /** Takes a whole list of servers: those that are new come, others leave. */
   update(servers: readonly ServerAddress[]): void {
+    if (this.#closed) return;
     const names = new Set(servers.map(({ name }) => name));
     for (const server of servers) this.add(server);
     for (const name of [...this.#members.keys()]) {
@@ -134,8 +135,10 @@ export class RingExecutor implements Executor {
    * Adds a server, or gives one that is there its new weight.
    *
    * @returns Whether there was none of that name.
+   * @throws {MemcacheError} If it has been closed: nobody would close the way.
    */
   add(address: ServerAddress): boolean {
+    if (this.#closed) throw closedError();
     const { name, weight } = address;
     const known = this.#members.get(name);
     if (known !== undefined) {

@@ -288,6 +288,33 @@ test("delete() with deleteFromAll leaves no copy anywhere", async () => {
   });
 });
 
+test("delete() with deleteFromAll waits for the list of servers", async () => {
+  await withCluster(2, {}, async (_, servers) => {
+    const single = servers.map(({ address }) => new HashClient([address]));
+    for (const one of single) await one.setMany({ a: 1, b: 2 });
+    const client = new HashClient(
+      (async function* () {
+        yield servers.map(({ address }) => address);
+      })(),
+      { deleteFromAll: true },
+    );
+    const deleted = [client.delete("a"), client.deleteMany(["b"])];
+    assertEquals(await Promise.all(deleted), [true, true]);
+    for (const one of single) {
+      assertEquals((await one.getMany(["a", "b"])).size, 0);
+      await one.close();
+    }
+    await client.close();
+    const never = new HashClient({
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise<IteratorResult<string[]>>(() => {}),
+      }),
+    }, { deleteFromAll: true, timeout: 20 });
+    assertInstanceOf(await failure(never.delete("a")), MemcacheTimeoutError);
+    await never.close();
+  });
+});
+
 test("addServer() and removeServer() work under traffic", async () => {
   await withCluster(3, {}, async (client, servers) => {
     const extra = await MemcachedServer.start();
@@ -425,8 +452,10 @@ test("HashClient follows a discovery", async () => {
   assertEquals(servers[1].connections, 1);
   assertEquals(await client.set("key", 1), true);
   await client.close();
-  next([]);
+  next(names);
   await until(() => isEnded);
+  assertEquals(client.servers.map(({ server }) => server), names.slice(1));
+  assertThrows(() => client.addServer("localhost"), MemcacheError, "closed");
   for (const server of servers) await server.close();
 });
 
