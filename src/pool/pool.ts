@@ -12,7 +12,7 @@ import type { Lane } from "../connection/lane.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
 import type { Request } from "../connection/request.ts";
 import { QuietKeys } from "./quiet_keys.ts";
-import { FULL, Seat, UNOPENED } from "./seat.ts";
+import { FULL, Seat, SILENCE, UNOPENED } from "./seat.ts";
 import { Stores } from "./stores.ts";
 
 /** How large a pool may be, and how long it keeps what it does not need. */
@@ -79,6 +79,7 @@ export class Pool {
   readonly #full: number;
   readonly #approach: Approach = new Approach();
   readonly #alarm: Alarm = new Alarm(() => this.#sweep());
+  readonly #lateAlarm: Alarm = new Alarm(() => this.#passOn());
   /** Those that take commands, at least one, which may rest. */
   #seats: Seat[];
   /** Those that only finish what they owe. */
@@ -191,6 +192,7 @@ export class Pool {
   drain(): Promise<void> {
     this.#closed = true;
     this.#alarm.clear();
+    this.#lateAlarm.clear();
     return this.#drained ??= Promise.all(
       this.#connections().map((connection) => connection.drain()),
     ).then(() => {});
@@ -200,6 +202,7 @@ export class Pool {
   close(): void {
     this.#closed = true;
     this.#alarm.clear();
+    this.#lateAlarm.clear();
     for (const connection of this.#connections()) connection.close();
   }
 
@@ -279,6 +282,8 @@ export class Pool {
     this.#seats.push(seat);
     // A new connection is opened with what it is given.
     seat.load = UNOPENED;
+    const at = now();
+    this.#lateAlarm.set(at + SILENCE, at);
     return seat;
   }
 
@@ -299,6 +304,19 @@ export class Pool {
     this.#seats = [this.#makeSeat()];
     this.#quiet = undefined;
     this.#stores.clear();
+  }
+
+  /** Passes on what waits for connections that take their time to be opened. */
+  #passOn(): void {
+    if (!this.#serves()) return;
+    for (const seat of this.#seats) {
+      const { connected, resting, unsent } = seat.connection;
+      if (connected || resting) continue;
+      seat.isLate = true;
+      unsent.handOver((request) => this.#takes(seat, request));
+      if (seat.connection.resting) this.#rested(seat);
+    }
+    this.#measuredAt = -1;
   }
 
   /** Sends a request by another connection than the one that cannot be opened. */

@@ -21,11 +21,14 @@ const INCOMING = 128;
 /** What a connection weighs that is yet to be opened. */
 export const UNOPENED = 32;
 
-/** What a connection weighs that may end by an error of a quiet command. */
-const UNFENCED = 1_000_000;
+/**
+ * What a connection weighs that is to be left alone where there is another: it
+ * takes its time to be opened, or may end by an error of a quiet command.
+ */
+const AVOIDED = 1_000_000;
 
 /** A connection that owes replies is full after so many silent milliseconds. */
-const SILENCE = 50;
+export const SILENCE = 50;
 
 /** A connection and what its pool knows of it. */
 export class Seat {
@@ -39,6 +42,8 @@ export class Seat {
    * do. It is measured now and then, and counted on in between.
    */
   load = 0;
+  /** Whether it takes its time to be opened. */
+  isLate = false;
   /** What its silence weighs. */
   #silence = 0;
 
@@ -51,10 +56,15 @@ export class Seat {
   measure(at?: number): void {
     const { link, unsent } = this.connection;
     if (link === undefined) {
-      const { length } = unsent;
-      this.load = length && UNOPENED + length + unsent.bytes / OUTGOING;
+      const load = UNOPENED + unsent.length + unsent.bytes / OUTGOING;
+      this.load = this.connection.resting
+        ? 0
+        : this.isLate
+        ? AVOIDED + load
+        : load;
       return;
     }
+    this.isLate = false;
     let load = unsent.length + link.inflight.length;
     if (at !== undefined) {
       this.#silence = load > 0 && at - (link.silentSince ?? at) >= SILENCE
@@ -66,7 +76,7 @@ export class Seat {
     if (outgoing > 0) load += outgoing / OUTGOING;
     const { incoming } = link;
     if (incoming > 0) load += incoming / INCOMING;
-    if (this.quiet && !link.fences) load += UNFENCED;
+    if (this.quiet && !link.fences) load += AVOIDED;
     this.load = load;
   }
 

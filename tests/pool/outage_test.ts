@@ -108,8 +108,13 @@ test("PooledClient comes back by one connection, and then by all", async () => {
     assertEquals(distinct(ends.map(({ error }) => error)), [undefined]);
     // One alone has been enough so far.
     assertEquals(client.pool.counters.size, 1);
-    await outcomes(Array.from({ length: 1000 }, (_, i) => client.incr(`${i}`)));
-    assertEquals([client.pool.counters.size, gate.attempts.length], [4, 4]);
+    // If the machine is busy they may come too late to be of use at first.
+    while (client.pool.counters.size < 4) {
+      await outcomes(
+        Array.from({ length: 1000 }, (_, i) => client.incr(`${i}`)),
+      );
+    }
+    assertEquals(gate.attempts.length, 4);
   });
 });
 
@@ -118,16 +123,17 @@ test("PooledClient goes on with the connections that a full server has let in", 
   await withPool({ accept }, { maxPoolSize: 4 }, async ({ server, client }) => {
     await client.get("warm");
     server.accept = (peer) => peer.end("ERROR Too many open connections\r\n");
-    const calls = await outcomes(
-      Array.from(
-        { length: 1000 },
-        (_, i) => i % 2 ? client.incr(`${i}`) : client.get(`${i}`),
-      ),
-    );
-    assertEquals(distinct(calls.map(({ error }) => error)), [undefined]);
-    assert(server.peers.length > 1);
+    while (server.peers.length === 1) {
+      const calls = await outcomes(
+        Array.from(
+          { length: 1000 },
+          (_, i) => i % 2 ? client.incr(`${i}`) : client.get(`${i}`),
+        ),
+      );
+      assertEquals(distinct(calls.map(({ error }) => error)), [undefined]);
+    }
     assertEquals(peersOf(server, "incr").filter((peer) => peer > 0), []);
-    assertEquals(client.pool.counters.size, 1);
+    while (client.pool.counters.size > 1) await pause(1);
   });
 });
 
@@ -139,8 +145,37 @@ test("PooledClient sends by another what waits for a connection that fails", asy
     async ({ server, client, errors }) => {
       await client.get("warm");
       gate.failure = new MemcacheConnectionError("no route");
-      const calls = Array.from({ length: 1000 }, (_, i) => client.incr(`${i}`));
-      assertEquals(distinct(await Promise.all(calls)), [undefined]);
+      while (gate.attempts.length === 1) {
+        const calls = Array.from(
+          { length: 1000 },
+          (_, i) => client.incr(`${i}`),
+        );
+        assertEquals(distinct(await Promise.all(calls)), [undefined]);
+      }
+      assertEquals([server.peers.length, errors], [1, []]);
+    },
+  );
+});
+
+test("PooledClient sends by another what waits for a connection that hangs", async () => {
+  const gate = new Gate();
+  await withPool(
+    {},
+    { dial: gate.dial },
+    async ({ server, client, errors }) => {
+      await client.get("warm");
+      gate.mute = true;
+      for (let round = 0; round < 3; round++) {
+        const start = performance.now();
+        const calls = Array.from(
+          { length: 600 },
+          (_, i) => client.incr(`${i}`),
+        );
+        assertEquals(distinct(await Promise.all(calls)), [undefined]);
+        assertLess(performance.now() - start, 4000);
+        // One more at a time than the open connection has: none goes to others.
+        await Promise.all([client.get("a"), client.get("b"), client.get("c")]);
+      }
       assert(gate.attempts.length > 1);
       assertEquals([server.peers.length, errors], [1, []]);
     },
@@ -149,20 +184,16 @@ test("PooledClient sends by another what waits for a connection that fails", asy
 
 test("PooledClient closes while connections are being opened", async () => {
   const gate = new Gate();
+  gate.mute = true;
   await withPool({}, { dial: gate.dial }, async ({ client }) => {
-    await client.get("warm");
-    gate.mute = true;
     const calls = outcomes(
-      Array.from({ length: 500 }, (_, i) => client.incr(`${i}`)),
+      Array.from({ length: 1000 }, (_, i) => client.incr(`${i}`)),
     );
-    const waiting = outcomes(
-      Array.from({ length: 500 }, (_, i) => client.incr(`${i}`)),
-    );
-    while (gate.attempts.length < 2) await pause(1);
+    while (gate.attempts.length < 4) await pause(1);
+    assertEquals(client.pool.counters.size, 4);
     await client.close();
-    const ends = [...await calls, ...await waiting];
-    const codes = distinct(ends.map(({ error }) => error?.code));
-    assertEquals(codes.includes("ERR_CLIENT_CLOSED"), true);
+    const codes = (await calls).map(({ error }) => error?.code);
+    assertEquals(distinct(codes), ["ERR_CLIENT_CLOSED"]);
     assertEquals(client.pool.pending, 0);
   });
 });
