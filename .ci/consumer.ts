@@ -3,13 +3,17 @@ import {
   Client,
   type ClientOptions,
   compressedSerde,
+  HashClient,
+  type HashClientOptions,
   type Item,
   jsonSerde,
   MemcacheError,
   MemcacheTimeoutError,
   parseServer,
+  RendezvousHash,
   type Serde,
   type ServerAddress,
+  type ServerEvent,
   type ServerSpec,
   sha256Keys,
   StrictClient,
@@ -41,6 +45,14 @@ try {
 }
 // @ts-expect-error A key is no number.
 await client.get(1).catch(() => {});
-console.log(stored, value?.a, item?.cas, many.size, count, wide);
+const hashOptions: HashClientOptions = { hasher: new RendezvousHash(), retryAttempts: 1 };
+const cluster = new HashClient([server.address], hashOptions);
+cluster.events.addEventListener("serverdead", ({ server, error }: ServerEvent) => console.log(server, error?.code));
+const versions: Map<string, string> = await cluster.version();
+await cluster.getMany(["a"]).catch((error: unknown) => {
+  if (error instanceof MemcacheError) console.log(error.values?.size, error.failedKeys);
+});
+await cluster.close();
+console.log(versions.size, stored, value?.a, item?.cas, many.size, count, wide);
 await client.close();
 await server.close();

@@ -34,11 +34,11 @@ export class HashTags implements Hasher {
   /**
    * The hasher's {@linkcode Hasher.getNodes}, for the part of the key.
    */
-  readonly getNodes: ((key: string) => Iterable<string>) | undefined;
+  readonly getNodes?: (key: string) => Iterable<string>;
   /**
    * The hasher's {@linkcode Hasher.forgetNode}.
    */
-  readonly forgetNode: ((name: string) => void) | undefined;
+  readonly forgetNode?: (name: string) => void;
   readonly #hasher: Hasher;
   readonly #open: string;
   readonly #close: string;

@@ -49,11 +49,11 @@ export class RecentKeys implements Hasher {
   /**
    * The hasher's {@linkcode Hasher.getNodes}: nothing is remembered of it.
    */
-  readonly getNodes: ((key: string) => Iterable<string>) | undefined;
+  readonly getNodes?: (key: string) => Iterable<string>;
   /**
    * The hasher's {@linkcode Hasher.forgetNode}; empties the memory.
    */
-  readonly forgetNode: ((name: string) => void) | undefined;
+  readonly forgetNode?: (name: string) => void;
   readonly #hasher: Hasher;
   readonly #half: number;
   /** When the younger half is full, it becomes the older, which is dropped. */
