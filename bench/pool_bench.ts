@@ -16,6 +16,8 @@ for (const size of SIZES) {
     Deno.bench(`${name} (${FLIGHT})`, {
       group: `gets of ${size} bytes`,
       baseline: name === "Client",
-    }, () => run(FLIGHT));
+    }, async () => {
+      await run(FLIGHT);
+    });
   }
 }
