@@ -5,12 +5,20 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { barTable, judge } from "../bench/compare/bars.ts";
+import {
+  barRows,
+  barTable,
+  judge,
+  multipleRows,
+} from "../bench/compare/bars.ts";
+import { draw } from "../bench/compare/chart.ts";
 import type { Contender } from "../bench/compare/contenders.ts";
+import { origin } from "../bench/compare/pages.ts";
 import type { Row } from "../bench/compare/program.ts";
 import {
   bestPeer,
   join,
+  replace,
   type Result,
   type RuntimeResult,
   table,
@@ -147,6 +155,73 @@ test("join() keeps a failure beside the rounds of other processes", () => {
   assertEquals(bestPeer(rows, "value1m"), undefined);
 });
 
+test("replace() takes the newer rows of a scenario, and keeps the others", () => {
+  const old = [
+    row("get1", "ours", [1]),
+    row("get64", "ours", [2]),
+    row("get64", "memjs", [3]),
+  ];
+  const newer = [row("get64", "ours", [4])];
+  const of = (rows: Row[]) => [{ runtime: "bun 1.4.5", pinned: true, rows }];
+  assertEquals(replace(of(old), of(newer)), of([old[0], newer[0]]));
+  assertEquals(replace(of(old), []), of(old));
+});
+
+const ROOT = `${import.meta.dirname}/..`;
+const FOLDER = `${ROOT}/bench/results`;
+
+async function kept(): Promise<Result> {
+  return JSON.parse(await Deno.readTextFile(`${FOLDER}/compare.json`));
+}
+
+test("draw() makes the chart that is shown of the result that is kept", async () => {
+  const result = await kept();
+  const chart = await Deno.readTextFile(`${FOLDER}/compare.svg`);
+  assertEquals(draw(result), chart);
+  // What cannot be drawn would be such a number.
+  assert(!/NaN|Infinity|undefined/.test(chart));
+});
+
+test("draw() shows another figure for another result", async () => {
+  const result = await kept();
+  const ours = result.runtimes[0].rows.find(({ contender, scenario }) =>
+    contender === "ours" && scenario === "get64"
+  )!;
+  ours.values.fill(123_456);
+  const chart = draw(result);
+  assert(chart.includes(">123k</text>"));
+});
+
+test("draw() says where there is no figure", async () => {
+  const result = await kept();
+  for (const row of result.runtimes[0].rows) row.error = "none";
+  assert(draw(result).includes("no figure"));
+});
+
+/** The cells of the table between the marks of a page. */
+async function tableOf(page: string, name: string): Promise<string[][]> {
+  const text = await Deno.readTextFile(`${ROOT}/${page}`);
+  const [, part] = text.split(`<!-- ${name} -->`);
+  const [table] = part.split(`<!-- end of ${name} -->`);
+  return table.split("\n")
+    .filter((line) => line.startsWith("|") && !/^\|[ |:-]+\|$/.test(line))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+for (
+  const [page, name, rowsOf] of [
+    ["README.md", "multiples", multipleRows],
+    ["SPEED.md", "bars", barRows],
+  ] as const
+) {
+  test(`${page} shows the figures of the result that is kept`, async () => {
+    const result = await kept();
+    assertEquals(await tableOf(page, name), rowsOf(result));
+    const text = await Deno.readTextFile(`${ROOT}/${page}`);
+    assert(text.replace(/\s+/g, " ").includes(origin(result)));
+  });
+}
+
 test("bench:compare measures our client and the floor", async () => {
   const file = await Deno.makeTempFile({ suffix: ".json" });
   try {
@@ -185,4 +260,4 @@ test("bench:compare measures our client and the floor", async () => {
   } finally {
     await Deno.remove(file);
   }
-}, needsMemcached);
+}, { ...needsMemcached, timeout: 90_000 });

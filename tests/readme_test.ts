@@ -17,6 +17,7 @@ const PAGES = [
   "CONTRIBUTING.md",
   "CHANGELOG.md",
   "SECURITY.md",
+  "SPEED.md",
 ];
 const readme = await Deno.readTextFile(`${ROOT}/README.md`);
 

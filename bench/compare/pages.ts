@@ -22,7 +22,7 @@ export function origin(result: Result): string {
   const peers = Object.entries(versions).map((pair) => pair.join(" "));
   return `Measured on ${date}: ${server} with \`-t 1\`; ` +
     `${peers.join(", ")}; ${machine}. ` +
-    `${result.processes} processes of ${result.rounds} rounds each: ` +
+    `Medians of ${result.processes * result.rounds} rounds: ` +
     `\`${command}\`.`;
 }
 

@@ -79,7 +79,7 @@ export interface Outcome {
 /** Longest time for a run that should take a fraction of a second. */
 const PATIENCE = 30_000;
 /** Milliseconds of work before anything counts. */
-const WARM = 400;
+const WARM = 1000;
 /** Milliseconds that are profiled. */
 const PROFILED = 3000;
 /** Rounds of a case of the codec. */
@@ -233,7 +233,7 @@ async function warmUp(
     const done = await player.run(scenario, count);
     const now = performance.now();
     const pace = done / (now - start);
-    if (now - begun >= Math.min(WARM, 2 * time)) return pace;
+    if (now - begun >= Math.min(WARM, 10 * time)) return pace;
     count = Math.ceil(Math.min(2 * count, pace * time));
   }
 }
