@@ -127,6 +127,8 @@ export interface KeyCommands {
    * @param options A timeout for all of it, a signal.
    * @returns The hits, by the caller's keys and in their order.
    * @throws {MemcacheSerdeError} If stored bytes cannot be read.
+   * @throws {MemcacheError} If a server failed; once the others have answered,
+   * with their `values`, and the `failedKeys`.
    */
   getMany<T = unknown>(
     keys: Iterable<Key>,
@@ -156,6 +158,7 @@ export interface KeyCommands {
    * @param options A timeout for all of it, a signal.
    * @returns The hits, by the caller's keys.
    * @throws {MemcacheSerdeError} If stored bytes cannot be read.
+   * @throws {MemcacheError} If a server failed; as `getMany`.
    */
   getsMany<T = unknown>(
     keys: Iterable<Key>,
