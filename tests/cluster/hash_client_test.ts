@@ -14,6 +14,7 @@ import {
   MemcacheError,
   MemcacheIllegalInputError,
   MemcacheNoServersError,
+  MemcacheSerdeError,
   MemcacheTimeoutError,
   MemcacheUnknownCommandError,
   RendezvousHash,
@@ -147,6 +148,65 @@ test("HashClient with hashTags keeps keys with a tag together", async () => {
     );
     assertEquals(items.find(([, count]) => count !== 0), [owner, 30]);
     assertEquals(servers.length, 3);
+  });
+});
+
+/** Whether a request is one of `setMany` or `deleteMany`. */
+function isChange({ line }: { readonly line: string }): boolean {
+  return /^(?:ms|set|md|delete) /.test(line);
+}
+
+test("HashClient changes many keys of servers beside a silent one", async () => {
+  for (const usePooling of [false, true]) {
+    const options = { usePooling, timeout: 500 };
+    await withCluster(3, options, async (client, [silent, ...servers]) => {
+      const keys = Array.from({ length: 3000 }, (_, i) => `key${i}`);
+      const lost = keys.filter((key) =>
+        client.serversFor(key)[0] === silent.address
+      );
+      silent.fault({ kind: "stall", match: isChange });
+      for (
+        const call of [
+          () => client.setMany(keys.map((key) => [key, key] as const)),
+          () => client.deleteMany(keys),
+        ]
+      ) {
+        const error = await failure(call());
+        assertEquals(error.server, silent.address);
+        assertEquals(error.failedKeys, lost);
+        await client.removeServer(silent.address);
+        client.addServer(silent.address);
+      }
+      // Each has had all of its keys, once for each call.
+      const items = await Promise.all(
+        servers.map(async ({ address }) => {
+          const stats = (await client.stats()).get(address);
+          return Number(stats?.total_items);
+        }),
+      );
+      assertEquals(items[0] + items[1], keys.length - lost.length);
+    });
+  }
+});
+
+test("setMany() of a HashClient tells all keys that a bad value has cost", async () => {
+  await withCluster(2, {}, async (client) => {
+    const keys = Array.from({ length: 2500 }, (_, i) => `key${i}`);
+    const bad = 2400;
+    const entries = keys.map((key, i) =>
+      [key, i === bad ? () => 1 : key] as const
+    );
+    const error = await failure(client.setMany(entries));
+    assertInstanceOf(error, MemcacheSerdeError);
+    const failed = new Set(error.failedKeys);
+    assert(failed.has(keys[bad]));
+    const stored = await client.getMany(keys);
+    // Every key is either stored or told to be lost.
+    assertEquals(
+      keys.filter((key) => stored.has(key) === failed.has(key)),
+      [],
+    );
+    assertEquals(stored.size + failed.size, keys.length);
   });
 });
 

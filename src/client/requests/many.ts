@@ -287,17 +287,17 @@ function harvestMany<T>(
 /** A key with the key that chooses its server. */
 export type RoutedPair = KeyPair & { readonly route: string };
 
-/** Puts the keys of each server together. */
-function byWay(
-  pairs: readonly RoutedPair[],
+/** Puts the keys of each server together, in the order of the call. */
+function byWay<R extends { readonly route: string }>(
+  all: readonly R[],
   ways: (route: string) => Way,
-): Map<Way, RoutedPair[]> {
-  const groups = new Map<Way, RoutedPair[]>();
-  for (const pair of pairs) {
-    const way = ways(pair.route);
+): Map<Way, R[]> {
+  const groups = new Map<Way, R[]>();
+  for (const one of all) {
+    const way = ways(one.route);
     const group = groups.get(way);
-    if (group === undefined) groups.set(way, [pair]);
-    else group.push(pair);
+    if (group === undefined) groups.set(way, [one]);
+    else group.push(one);
   }
   return groups;
 }
@@ -338,57 +338,77 @@ export async function changeInWindows(
   const deadline = timeout > 0 ? Math.ceil(performance.now() + timeout) : 0;
   const gone = checkCall(executor, options);
   if (gone !== undefined) throw gone.reason;
+  const { ways } = executor;
+  // A server that is silent must hold up no keys but its own.
+  const groups = ways === undefined
+    ? [changes]
+    : [...byWay(changes, ways).values()];
+  const share = groups.length || 1;
+  const window = changes.length > WINDOW ? Math.ceil(WINDOW / share) : WINDOW;
   const refused: string[] = [];
   const loss: Loss = { errors: [], keys: [] };
-  for (let at = 0; at < changes.length;) {
-    const batch = new Batch();
-    const from = at;
-    let weight = 0;
-    try {
-      const end = Math.min(changes.length, from + WINDOW);
-      while (at < end && weight < WINDOW_BYTES) {
-        const made = changes[at].make();
-        const { request } = isThenable(made)
-          ? await context.waits.bounded(made, {
-            deadline,
-            signal: options?.signal,
-            timedOut: () =>
-              serdeTimeout(timeout, {
-                command: "set",
-                key: changes[at].key,
-                sent: false,
-              }),
-          })
-          : made;
-        request.deadline = deadline;
-        weight += request.weight;
-        batch.add(changes[at], request);
-        at++;
+  const run = async (group: readonly Prepared[]): Promise<void> => {
+    const own: Loss = { errors: loss.errors, keys: [] };
+    for (let at = 0; at < group.length;) {
+      if (loss.fatal !== undefined || loss.thrown !== undefined) {
+        own.keys.push(...keysOf(group, at));
+        break;
       }
-    } catch (error) {
-      observe(context, error);
-      const keys = [...refused, ...loss.keys, ...keysOf(changes, from)];
-      throw withFailedKeys(error, keys);
+      const batch = new Batch();
+      const from = at;
+      let weight = 0;
+      try {
+        const end = Math.min(group.length, from + window);
+        while (at < end && weight < WINDOW_BYTES / share) {
+          const made = group[at].make();
+          const { request } = isThenable(made)
+            ? await context.waits.bounded(made, {
+              deadline,
+              signal: options?.signal,
+              timedOut: () =>
+                serdeTimeout(timeout, {
+                  command: "set",
+                  key: group[at].key,
+                  sent: false,
+                }),
+            })
+            : made;
+          request.deadline = deadline;
+          weight += request.weight;
+          batch.add(group[at], request);
+          at++;
+        }
+        // A serde may have taken its time.
+        options?.signal?.throwIfAborted();
+      } catch (error) {
+        observe(context, error);
+        loss.thrown ??= { error };
+        own.keys.push(...keysOf(group, from));
+        break;
+      }
+      await batch.run(refused, own, (request, route) => {
+        request.limit(options, timeout);
+        request.observedBy(context.onError);
+        executor.execute(request, route);
+      });
+      loss.fatal ??= own.fatal;
+      // Where all go one way, the next window would fare no better.
+      const over = ways === undefined || executor.closed ||
+        deadline > 0 && performance.now() >= deadline;
+      if (own.keys.length > 0 && over) {
+        own.keys.push(...keysOf(group, at));
+        break;
+      }
     }
-    // A serde may have taken its time.
-    options?.signal?.throwIfAborted();
-    await batch.run(refused, loss, (request, route) => {
-      request.limit(options, timeout);
-      request.observedBy(context.onError);
-      executor.execute(request, route);
-    });
-    if (loss.fatal !== undefined) throw loss.fatal;
-    // Where all go one way, the next window would fare no better.
-    const over = executor.ways === undefined || executor.closed ||
-      deadline > 0 && performance.now() >= deadline;
-    if (loss.keys.length > 0 && over) {
-      loss.keys.push(...keysOf(changes, at));
-      break;
-    }
+    for (const key of own.keys) loss.keys.push(key);
+  };
+  await Promise.all(groups.map(run));
+  if (loss.fatal !== undefined) throw loss.fatal;
+  if (loss.thrown === undefined && loss.keys.length === 0) {
+    return inOrder(refused, changes);
   }
-  if (loss.keys.length === 0) return inOrder(refused, changes);
   const failed = inOrder([...refused, ...loss.keys], changes);
-  throw withFailedKeys(combined(loss.errors), failed);
+  throw withFailedKeys(loss.thrown?.error ?? combined(loss.errors), failed);
 }
 
 /** Keys in the order of the call: replies of several connections come in any. */
@@ -410,6 +430,8 @@ interface Loss {
   readonly keys: string[];
   /** What ends the whole call: the caller's own reason, or a closed client. */
   fatal?: unknown;
+  /** Why a change could not be made; what follows it is not sent. */
+  thrown?: { readonly error: unknown };
 }
 
 /** Changes that are sent together. */
