@@ -167,6 +167,24 @@ test("replace() takes the newer rows of a scenario, and keeps the others", () =>
   assertEquals(replace(of(old), []), of(old));
 });
 
+test("barRows() has a row for every bar, measured or not", () => {
+  const of = (...rows: Row[]) => ({
+    ...{ date: "", command: "", server: "", machine: "", versions: {} },
+    ...{ processes: 1, rounds: 1, time: 1 },
+    runtimes: [{ runtime: "bun 1.4.5", pinned: true, rows }],
+  });
+  const [, ...none] = barRows(of());
+  const [, ...one] = barRows(of(row("skipVA", "ours", [50])));
+  assertEquals(none.map(([what]) => what), one.map(([what]) => what));
+  assert(none.every(([, , figure]) => figure === "no figure"));
+  assertEquals(
+    one.filter(([, , figure]) => figure !== "no figure").map((row) =>
+      row.slice(1)
+    ),
+    [["at most 45 ns", "50 ns, **missed**"]],
+  );
+});
+
 const ROOT = `${import.meta.dirname}/..`;
 const FOLDER = `${ROOT}/bench/results`;
 

@@ -90,6 +90,17 @@ export interface Verdict {
   readonly of: string;
 }
 
+/** The unit of a scenario's own figure. */
+function unitOf(scenario: string): string {
+  if (scenario === "idle") return "KiB";
+  return /^(?:decode|skip)/.test(scenario) ? "ns" : "ms";
+}
+
+/** Whether less is better. */
+function isMost(against: Against): boolean {
+  return against === "limit" || against === "peer's CPU";
+}
+
 /** Holds a result against the bars; those without figures are left out. */
 export function judge({ runtime, rows }: RuntimeResult): Verdict[] {
   const name = runtime.split(" ")[0] as "deno" | "node" | "bun";
@@ -111,15 +122,11 @@ export function judge({ runtime, rows }: RuntimeResult): Verdict[] {
       of = "floor";
     } else if (ours !== undefined) {
       figure = median(ours.values);
-      of = scenario === "idle"
-        ? "KiB"
-        : /^(?:decode|skip)/.test(scenario)
-        ? "ns"
-        : "ms";
+      of = unitOf(scenario);
     }
     if (figure === undefined) continue;
     const bound = typeof limit === "number" ? limit : limit[name];
-    const most = against === "limit" || against === "peer's CPU";
+    const most = isMost(against);
     const met = most ? figure <= bound : figure >= bound;
     verdicts.push({
       ...{ scenario, against, limit: bound, most, figure, met, of },
@@ -129,13 +136,19 @@ export function judge({ runtime, rows }: RuntimeResult): Verdict[] {
 }
 
 /** How a figure or a limit is written. */
-export function show({ of, against }: Verdict, value: number): string {
+export function show(
+  { of, against }: Pick<Verdict, "of" | "against">,
+  value: number,
+): string {
   return against === "limit"
     ? `${value.toFixed(value < 10 ? 1 : 0)} ${of}`
     : `${value.toFixed(2)} ×`;
 }
 
-/** Rows of a table for pages: every bar, and what each runtime came to. */
+/**
+ * Rows of a table for pages: every bar, and what each runtime came to. A bar
+ * without a figure has its row, too: what was not measured is not met.
+ */
 export function barRows({ runtimes }: Result): string[][] {
   const verdicts = runtimes.map(judge);
   const rows = [
@@ -145,8 +158,7 @@ export function barRows({ runtimes }: Result): string[][] {
     const found = verdicts.map((some) =>
       some.find((one) => one.scenario === scenario && one.against === against)
     );
-    const first = found.find((one) => one !== undefined);
-    if (first === undefined) continue;
+    const unit = { of: unitOf(scenario), against };
     const { title } = SCENARIOS.find(({ name }) => name === scenario)!;
     const what = against === "peer"
       ? "rate, best peer"
@@ -154,13 +166,13 @@ export function barRows({ runtimes }: Result): string[][] {
       ? "rate, floor"
       : against;
     const bound = typeof limit === "number"
-      ? show(first, limit)
+      ? show(unit, limit)
       : Object.entries(limit).map(([name, value]) =>
-        `${name} ${show(first, value)}`
+        `${name} ${show(unit, value)}`
       ).join(", ");
     rows.push([
       against === "limit" ? title : `${title}: ${what}`,
-      `${first.most ? "at most" : "at least"} ${bound}`,
+      `${isMost(against) ? "at most" : "at least"} ${bound}`,
       ...found.map((one) =>
         one === undefined
           ? "no figure"
