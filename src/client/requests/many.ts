@@ -338,55 +338,58 @@ export async function changeInWindows(
   const deadline = timeout > 0 ? Math.ceil(performance.now() + timeout) : 0;
   const gone = checkCall(executor, options);
   if (gone !== undefined) throw gone.reason;
+  if (changes.length === 0) return [];
   const { ways } = executor;
   // A server that is silent must hold up no keys but its own.
-  const groups = ways === undefined
-    ? [changes]
-    : [...byWay(changes, ways).values()];
-  const share = groups.length || 1;
+  const parts: Part[] = ways === undefined
+    ? [partOf(changes)]
+    : [...byWay(changes, ways).values()].map(partOf);
+  const share = parts.length;
   const window = changes.length > WINDOW ? Math.ceil(WINDOW / share) : WINDOW;
   const refused: string[] = [];
   const loss: Loss = { errors: [], keys: [] };
-  const run = async (group: readonly Prepared[]): Promise<void> => {
+  const fill = async (part: Part): Promise<void> => {
+    const { changes } = part;
+    part.batch = new Batch();
+    const end = Math.min(changes.length, part.at + window);
+    const most = WINDOW_BYTES / share;
+    try {
+      for (let weight = 0; part.at < end && weight < most; part.at++) {
+        const change = changes[part.at];
+        const made = change.make();
+        const { request } = isThenable(made)
+          ? await context.waits.bounded(made, {
+            deadline,
+            signal: options?.signal,
+            timedOut: () =>
+              serdeTimeout(timeout, {
+                command: "set",
+                key: change.key,
+                sent: false,
+              }),
+          })
+          : made;
+        request.deadline = deadline;
+        weight += request.weight;
+        part.batch.add(change, request);
+      }
+      // A serde may have taken its time.
+      options?.signal?.throwIfAborted();
+    } catch (error) {
+      if (loss.thrown === undefined) observe(context, error);
+      loss.thrown ??= { error };
+    }
+    part.isFilled = true;
+  };
+  const run = async (part: Part): Promise<void> => {
     const own: Loss = { errors: loss.errors, keys: [] };
-    for (let at = 0; at < group.length;) {
+    for (let from = 0; from < part.changes.length; from = part.at) {
+      if (from > 0) await fill(part);
       if (loss.fatal !== undefined || loss.thrown !== undefined) {
-        own.keys.push(...keysOf(group, at));
+        own.keys.push(...keysOf(part.changes, from));
         break;
       }
-      const batch = new Batch();
-      const from = at;
-      let weight = 0;
-      try {
-        const end = Math.min(group.length, from + window);
-        while (at < end && weight < WINDOW_BYTES / share) {
-          const made = group[at].make();
-          const { request } = isThenable(made)
-            ? await context.waits.bounded(made, {
-              deadline,
-              signal: options?.signal,
-              timedOut: () =>
-                serdeTimeout(timeout, {
-                  command: "set",
-                  key: group[at].key,
-                  sent: false,
-                }),
-            })
-            : made;
-          request.deadline = deadline;
-          weight += request.weight;
-          batch.add(group[at], request);
-          at++;
-        }
-        // A serde may have taken its time.
-        options?.signal?.throwIfAborted();
-      } catch (error) {
-        observe(context, error);
-        loss.thrown ??= { error };
-        own.keys.push(...keysOf(group, from));
-        break;
-      }
-      await batch.run(refused, own, (request, route) => {
+      await part.batch.run(refused, own, (request, route) => {
         request.limit(options, timeout);
         request.observedBy(context.onError);
         executor.execute(request, route);
@@ -396,13 +399,16 @@ export async function changeInWindows(
       const over = ways === undefined || executor.closed ||
         deadline > 0 && performance.now() >= deadline;
       if (own.keys.length > 0 && over) {
-        own.keys.push(...keysOf(group, at));
+        own.keys.push(...keysOf(part.changes, part.at));
         break;
       }
     }
     for (const key of own.keys) loss.keys.push(key);
   };
-  await Promise.all(groups.map(run));
+  // Nothing is sent before a window of each part is made; at once, if it is.
+  const filling = parts.map(fill);
+  if (parts.some(({ isFilled }) => !isFilled)) await Promise.all(filling);
+  await Promise.all(parts.map(run));
   if (loss.fatal !== undefined) throw loss.fatal;
   if (loss.thrown === undefined && loss.keys.length === 0) {
     return inOrder(refused, changes);
@@ -410,6 +416,12 @@ export async function changeInWindows(
   const failed = inOrder([...refused, ...loss.keys], changes);
   throw withFailedKeys(loss.thrown?.error ?? combined(loss.errors), failed);
 }
+
+/** Changes that go one way, how many are made, and the last of these. */
+const partOf = (changes: readonly Prepared[]) => ({
+  ...{ changes, at: 0, batch: new Batch(), isFilled: false },
+});
+type Part = ReturnType<typeof partOf>;
 
 /** Keys in the order of the call: replies of several connections come in any. */
 function inOrder(keys: string[], changes: readonly Prepared[]): string[] {
