@@ -53,16 +53,20 @@ export function noServersError(
   at: number,
   cause?: unknown,
 ): MemcacheNoServersError {
-  const [next] = [...patients].sort((a, b) =>
-    a.health.retryAt - b.health.retryAt
-  );
-  const why = next !== undefined
-    ? `none of ${patients.length} can be used; of ${next.name}, ${
-      outlook(next, at)
-    }`
-    : cause instanceof Error
+  const dead = patients.filter(({ health }) => health.state === "dead");
+  const [next] = dead.sort((a, b) => a.health.retryAt - b.health.retryAt);
+  const left = patients.length - dead.length;
+  const since = cause instanceof Error
     ? `none is known: ${cause.message}`
     : "there are none";
+  const none = patients.length === 0
+    ? since
+    : left === 0
+    ? `none of ${patients.length} can be used`
+    : `the hasher has none for the key among the ${left} that can be used, of ${patients.length}`;
+  const why = next === undefined
+    ? none
+    : `${none}; of ${next.name}, ${outlook(next, at)}`;
   return stackless(() =>
     new MemcacheNoServersError(
       `Cannot send ${request.command}: no server, ${why}`,

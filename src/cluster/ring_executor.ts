@@ -111,17 +111,38 @@ export class RingExecutor implements Executor {
     }
   }
 
-  /** Takes a whole list of servers: those that are new come, others leave. */
+  /**
+   * Takes a whole list of servers: those that are new come, others leave. Of
+   * those with the same name the last one counts.
+   *
+   * @throws {MemcacheIllegalInputError} If the hasher refuses one; then all
+   * stay that were there, and no other comes.
+   */
   update(servers: readonly ServerAddress[]): void {
     if (this.#closed) return;
-    const names = new Set(servers.map(({ name }) => name));
-    for (const server of servers) this.add(server);
+    const listed = new Map(servers.map((server) => [server.name, server]));
+    const added: string[] = [];
+    try {
+      for (const server of listed.values()) {
+        if (this.add(server)) added.push(server.name);
+      }
+    } catch (error) {
+      for (const name of added) this.remove(name);
+      throw error;
+    }
     for (const name of [...this.#members.keys()]) {
-      if (!names.has(name)) this.remove(name);
+      if (!listed.has(name)) this.remove(name);
     }
     const room = this.#awaited?.room;
     this.#awaited = this.#reason = undefined;
-    room?.empty((request, route) => this.execute(request, route));
+    room?.empty((request, route) => {
+      try {
+        this.execute(request, route);
+      } catch (error) {
+        // A hasher of the user's own: nobody else is there to be told.
+        request.fail(error);
+      }
+    });
   }
 
   /** Is told that no list of servers could be had: who waits need not. */
@@ -143,12 +164,13 @@ export class RingExecutor implements Executor {
     const known = this.#members.get(name);
     if (known !== undefined) {
       if (known.address.weight === weight) return false;
+      this.#hasher.addNode(name, weight);
+      if (known.health.state === "dead") this.#hasher.removeNode(name);
       known.address = address;
-      if (known.health.state !== "dead") this.#hasher.addNode(name, weight);
       return false;
     }
-    const member = new Member(address, this.#household);
     this.#hasher.addNode(name, weight);
+    const member = new Member(address, this.#household);
     this.#members.set(name, member);
     this.#choose();
     return true;

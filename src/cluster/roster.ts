@@ -13,7 +13,7 @@ import { MemcacheError } from "../errors.ts";
 export interface RosterOwner {
   /** Reads what a list has for a server; throws where it cannot be used. */
   check(server: ServerSpec): ServerAddress;
-  /** A list has come; the last one is no longer valid. */
+  /** A list has come, in place of the last one; throws if that cannot be. */
   listed(servers: readonly ServerAddress[]): void;
   /** The discovery has failed, or gave a list that cannot be used. */
   failed(error: MemcacheError): void;
@@ -72,16 +72,15 @@ export class Roster {
   }
 
   #take(list: readonly ServerSpec[]): void {
-    let servers: ServerAddress[];
     try {
-      servers = list.map((server) => this.#owner.check(server));
+      const servers = list.map((server) => this.#owner.check(server));
       if (servers.length === 0) throw new Error("the list is empty");
+      this.#owner.listed(servers);
+      this.#isKnown = true;
     } catch (error) {
+      // The next one may be better.
       this.#owner.failed(failure(error));
-      return;
     }
-    this.#isKnown = true;
-    this.#owner.listed(servers);
   }
 }
 

@@ -17,6 +17,7 @@ import {
   MemcacheConnectionError,
   MemcacheUnexpectedCloseError,
 } from "../../src/errors.ts";
+import type { Hasher } from "../../src/ring/hasher.ts";
 import { RendezvousHash } from "../../src/ring/rendezvous.ts";
 import { Decoder } from "../../src/wire/decoder.ts";
 import { Output } from "../../src/wire/output.ts";
@@ -187,11 +188,12 @@ export class World {
     policy: Partial<HealthPolicy> = {},
     options: ClientOptions = {},
     source?: Source,
+    hasher: Hasher = new RendezvousHash(),
   ) {
     const context = readContext(options);
     const announcer = new Announcer();
     this.executor = new RingExecutor({
-      hasher: new RendezvousHash(),
+      hasher,
       policy: {
         retryAttempts: 2,
         retryTimeout: 1000,

@@ -17,6 +17,7 @@ import {
   MemcacheSerdeError,
   MemcacheTimeoutError,
   MemcacheUnknownCommandError,
+  ModuloHash,
   RendezvousHash,
   ServerEvent,
   type ServerSpec,
@@ -574,6 +575,28 @@ test("HashClient tells why nothing was discovered, and asks again", async () => 
     assertEquals(await client.get("key"), undefined);
     assertEquals(asked, 2);
     assert(seen.length >= 3, `${seen}`);
+    await client.close();
+  });
+});
+
+test("HashClient goes on with a discovery after a list that its hasher refuses", async () => {
+  await withCluster(2, {}, async (_, servers) => {
+    const [a, b] = servers.map(({ port }) => ({ host: "127.0.0.1", port }));
+    const seen: MemcacheError[] = [];
+    const hasher = new ModuloHash({ variant: "gomemcache" });
+    const client = new HashClient(
+      (async function* () {
+        yield [a];
+        yield [a, { ...b, weight: 2 }];
+        yield [b];
+      })(),
+      { hasher, onError: (error) => void seen.push(error) },
+    );
+    assertEquals(await client.get("key"), undefined);
+    await until(() => client.servers[0].server === servers[1].address);
+    assertEquals(client.servers.length, 1);
+    assertEquals(seen.map(({ code }) => code), ["ERR_ILLEGAL_INPUT"]);
+    assertEquals(await client.set("key", 1), true);
     await client.close();
   });
 });

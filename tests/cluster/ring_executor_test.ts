@@ -3,14 +3,19 @@ import {
   assertEquals,
   assertInstanceOf,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   MemcacheConnectionError,
   MemcacheError,
+  MemcacheIllegalInputError,
   MemcacheNoServersError,
   MemcacheServerError,
   MemcacheUnexpectedCloseError,
 } from "../../src/errors.ts";
+import { parseServer } from "../../src/conn/address.ts";
+import type { Hasher } from "../../src/ring/hasher.ts";
+import { ModuloHash } from "../../src/ring/modulo.ts";
 import { test } from "../_runtime.ts";
 import { World } from "./_world.ts";
 
@@ -27,6 +32,23 @@ async function failure(call: Promise<unknown>): Promise<MemcacheError> {
 async function told({ events }: World): Promise<string[]> {
   await new Promise((resolve) => setTimeout(resolve, 0));
   return events.splice(0);
+}
+
+/** Gives every key to one server, whether it is there or not. */
+class FixedHash implements Hasher {
+  node: string | undefined;
+
+  constructor(node: string | undefined) {
+    this.node = node;
+  }
+
+  addNode(): void {}
+
+  removeNode(): void {}
+
+  getNode(): string | undefined {
+    return this.node;
+  }
 }
 
 test("RingExecutor sends each key to the server of the ring", async () => {
@@ -376,6 +398,29 @@ test("RingExecutor without a server left says so", async () => {
   assertEquals((await misses.client.getMany(["k"])).size, 0);
 });
 
+test("RingExecutor says so where the hasher has no server for a key", async () => {
+  const hasher = new FixedHash(undefined);
+  const world = new World(SERVERS, { retryAttempts: 0 }, {}, undefined, hasher);
+  const error = await failure(world.client.get("k"));
+  assertInstanceOf(error, MemcacheNoServersError);
+  assertEquals(
+    error.message,
+    "Cannot send get: no server, the hasher has none for the key among the " +
+      "3 that can be used, of 3",
+  );
+  hasher.node = SERVERS[1];
+  world.down.add(SERVERS[1]);
+  await failure(world.client.get("k"));
+  hasher.node = "10.0.0.9:11211";
+  world.time = 1000;
+  assertEquals(
+    (await failure(world.client.get("k"))).message,
+    "Cannot send get: no server, the hasher has none for the key among the " +
+      `2 that can be used, of 3; of ${SERVERS[1]}, it is tried again in ` +
+      "59000 ms: Connection refused",
+  );
+});
+
 test("RingExecutor of one server asks no hasher, and lets it die too", async () => {
   const world = new World([SERVERS[0]], { retryAttempts: 0 });
   assertEquals(world.executor.ways, undefined);
@@ -468,6 +513,45 @@ test("update() leaves servers that stay as they are", async () => {
     assertEquals(world.lane(name), lanes.get(name));
     assertEquals(world.lane(name).closed, false);
   }
+});
+
+test("update() changes nothing where the hasher refuses a server", async () => {
+  const hasher = new ModuloHash({ variant: "gomemcache" });
+  const world = new World(SERVERS, { retryAttempts: 0 }, {}, undefined, hasher);
+  const { executor, client } = world;
+  const names = () => executor.members.map(({ name }) => name);
+  const heavy = parseServer({ host: "10.0.0.9", weight: 2 });
+  assertThrows(
+    () => executor.update([address("10.0.0.8:11211"), heavy]),
+    MemcacheIllegalInputError,
+  );
+  assertEquals(names(), SERVERS);
+  const owner = executor.order("k")[0];
+  const same = parseServer({ host: owner.replace(":11211", ""), weight: 2 });
+  assertThrows(() => executor.add(same), MemcacheIllegalInputError);
+  world.down.add(owner);
+  await failure(client.get("k"));
+  assertEquals(world.state(owner), "dead");
+  assertThrows(() => executor.add(same), MemcacheIllegalInputError);
+  assertEquals(executor.members.map(({ address }) => address.weight), [
+    1,
+    1,
+    1,
+  ]);
+  world.down.clear();
+  world.time = 100_000;
+  assertEquals(await client.get("k"), undefined);
+  assertEquals(world.state(owner), "up");
+});
+
+test("update() takes the last of the servers with one name", async () => {
+  const world = new World([]);
+  const [first, last] = ["ada:old", "ada:new"].map((who) =>
+    parseServer(`memcached://${who}@10.0.0.1`)
+  );
+  world.executor.update([first, last]);
+  assertEquals(world.executor.members.map(({ address }) => address), [last]);
+  await world.client.close();
 });
 
 test("update() forgets a dead server that is gone", async () => {
