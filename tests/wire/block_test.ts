@@ -76,3 +76,17 @@ test("Decoder.next() gives bytes that may be kept memory of their own", () => {
   finish(reading, begin(reading, "b".repeat(5000)));
   assert(reading.data.buffer !== data.buffer);
 });
+
+test("Decoder.next() lends no memory that somebody may have kept", () => {
+  const holding = new Decoder(1 << 20, () => false);
+  const rest = begin(holding, "h".repeat(5000));
+  const keeping = new Decoder(1 << 20);
+  finish(keeping, begin(keeping, "a".repeat(5000)));
+  const { data, dataStart, dataEnd } = keeping;
+  const kept = data.subarray(dataStart, dataEnd);
+  // With the spare piece lent, only what was kept could serve the next value.
+  const reading = new Decoder(1 << 20, () => false);
+  assertEquals(finish(reading, begin(reading, "b".repeat(4000))).length, 4000);
+  assertEquals(decoder.decode(kept), "a".repeat(5000));
+  assertEquals(finish(holding, rest), "h".repeat(5000));
+});
