@@ -8,7 +8,7 @@ import { MemcacheIllegalInputError } from "../errors.ts";
 import type { Key, Ttl } from "../types.ts";
 import { type KeyRules, wireKey } from "../wire/key.ts";
 import { illegal } from "../wire/numbers.ts";
-import { toExptime } from "../wire/ttl.ts";
+import { MAX_RELATIVE_EXPTIME, toExptime } from "../wire/ttl.ts";
 import type { KeyPair } from "./requests/many.ts";
 
 /** The part of a key that is stored. */
@@ -38,8 +38,15 @@ export function keyPair(rules: KeyRules, key: Key, command: string): KeyPair {
 }
 
 /** Seconds since 1970, for the exptime. */
-export function nowSeconds(): number {
+function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
+}
+
+/** The exptime of a `ttl` now; the clock is read only where it counts. */
+export function exptimeNow(ttl: Ttl | undefined, command: string): number {
+  const relative = ttl === undefined ||
+    typeof ttl === "number" && ttl <= MAX_RELATIVE_EXPTIME;
+  return toExptime(ttl, relative ? 0 : nowSeconds(), command);
 }
 
 /**
@@ -56,7 +63,7 @@ export function exptimeOf(ttl: Ttl | undefined, command: string): number {
       command,
     );
   }
-  return toExptime(ttl, nowSeconds(), command);
+  return exptimeNow(ttl, command);
 }
 
 /** One entry of `setMany`: an array of two, not a text of two letters. */

@@ -9,8 +9,7 @@ import type { Key, Serialized } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
 import { checkUint32, checkUint64 } from "../wire/numbers.ts";
 import { LARGE_VALUE } from "../wire/output.ts";
-import { toExptime } from "../wire/ttl.ts";
-import { itemKey, nowSeconds } from "./arguments.ts";
+import { exptimeNow, itemKey } from "./arguments.ts";
 import type { StoreOptions } from "./commands.ts";
 import { type Context, serdeError } from "./context.ts";
 import {
@@ -37,7 +36,7 @@ export function storeHead(
   return {
     key: name,
     wireKey: wireKey(name, context, command),
-    exptime: toExptime(options?.ttl, nowSeconds(), command),
+    exptime: exptimeNow(options?.ttl, command),
     flags: flags === undefined
       ? undefined
       : checkUint32("flags", flags, command),
