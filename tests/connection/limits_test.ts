@@ -92,6 +92,15 @@ test("Client counts slots that a timeout has left as pending, until they are rea
   );
 });
 
+test("Client counts a value no longer once it is stored", async () => {
+  await withPair({}, { timeout: 5000 }, async ({ client }) => {
+    const value = new Uint8Array(8 * MIB);
+    for (let i = 0; i < 6; i++) {
+      assertEquals(await client.set("k", value), true);
+    }
+  });
+});
+
 test("Client refuses values beyond 32 MiB that wait unsent", async () => {
   for (const serde of ["bytes", "text"]) {
     await withPair({}, { timeout: 250 }, async ({ server, client }) => {
