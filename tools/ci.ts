@@ -229,8 +229,9 @@ async function run(): Promise<void> {
   if (installed) await typeCheckConsumer();
   const jobs: Array<() => Promise<void>> = [testOnDeno];
   for (const target of TARGETS.filter((target) => target !== "deno")) {
-    if (installed && bundled.code === 0) jobs.push(() => testOn(target, files));
-    else failures.push(`${target} (not run)`);
+    if (installed && bundled.code === 0) {
+      jobs.push(async () => testOn(target, await listTests(target)));
+    } else failures.push(`${target} (not run)`);
   }
   // Two at a time: most tests wait more than they work.
   await Promise.all([1, 2].map(async () => {
