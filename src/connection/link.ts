@@ -315,10 +315,11 @@ export class Link implements ConnEvents {
   }
 
   /** Sends a command of our own. */
-  #say({ request }: Command, out: Output): void {
+  #say(command: Command, out: Output): void {
+    const { request } = command;
     request.server = this.#options.server;
     request.sent = true;
-    request.encode(out, false, 0);
+    command.encode(out, false, 0);
     this.#ask(request);
   }
 

@@ -125,10 +125,22 @@ export abstract class Command {
     this.request = new Request(this, traits, weight);
   }
 
-  /** See {@linkcode Request.encode}. */
+  /**
+   * Writes the command.
+   *
+   * @param out Where to.
+   * @param meta Whether the server speaks the meta protocol.
+   * @param opaque A number of this connection's, for the meta flag `O`.
+   */
   abstract encode(out: Output, meta: boolean, opaque: number): void;
 
-  /** See {@linkcode Request.read}. */
+  /**
+   * Reads one reply, or one part of it.
+   *
+   * @param reply The decoder, standing behind the reply.
+   * @param kind What was read, never `MORE` nor `INVALID`.
+   * @param text How to make strings of its bytes.
+   */
   abstract read(reply: Decoder, kind: number, text: ReadText): number;
 
   /** Whether the bytes of a value with these flags may be kept. */
@@ -198,28 +210,6 @@ export class Request {
   /** The caller's key, for errors. */
   get key(): string | undefined {
     return this.kind.key;
-  }
-
-  /**
-   * Writes the command.
-   *
-   * @param out Where to.
-   * @param meta Whether the server speaks the meta protocol.
-   * @param opaque A number of this connection's, for the meta flag `O`.
-   */
-  encode(out: Output, meta: boolean, opaque: number): void {
-    this.kind.encode(out, meta, opaque);
-  }
-
-  /**
-   * Reads one reply, or one part of it.
-   *
-   * @param reply The decoder, standing behind the reply.
-   * @param kind What was read, never `MORE` nor `INVALID`.
-   * @param text How to make strings of its bytes.
-   */
-  read(reply: Decoder, kind: number, text: ReadText): number {
-    return this.kind.read(reply, kind, text);
   }
 
   /** The promise of its outcome. To be called once, before it is executed. */

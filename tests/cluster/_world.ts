@@ -141,12 +141,12 @@ export class FakeLane implements Lane {
       this.#watch.answered();
     }
     const out = new Output(new Uint8Array(256));
-    request.encode(out, false, 0);
+    request.kind.encode(out, false, 0);
     request.sent = true;
     const read = new Decoder(1024);
     read.feed(encoder.encode(this.#reply(decoder.decode(out.view()))));
     for (let kind = read.next(); kind !== MORE; kind = read.next()) {
-      request.read(
+      request.kind.read(
         read,
         kind,
         (bytes, start, end) => decoder.decode(bytes.subarray(start, end)),
