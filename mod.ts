@@ -28,6 +28,7 @@ export {
 export { Pool, type PoolCounters } from "./src/pool/pool.ts";
 export { ServerClient } from "./src/client/server_client.ts";
 export { BaseClient } from "./src/client/base_client.ts";
+export { KeyClient } from "./src/client/key_client.ts";
 export type { ClientOptions } from "./src/client/options.ts";
 export type {
   CountOptions,
@@ -43,6 +44,23 @@ export type {
   ServerCommands,
   ShutdownOptions,
 } from "./src/client/server_commands.ts";
+export type {
+  MetaArithmeticOptions,
+  MetaArithmeticResult,
+  MetaCommands,
+  MetaDebugResult,
+  MetaDeleteOptions,
+  MetaDeleteResult,
+  MetaGetEntry,
+  MetaGetOptions,
+  MetaGetResult,
+  MetaKey,
+  MetaOptions,
+  MetaResult,
+  MetaSetMode,
+  MetaSetOptions,
+  MetaSetResult,
+} from "./src/client/meta_commands.ts";
 export { murmur3Keys, sha256Keys } from "./src/client/key_encoders.ts";
 
 export { StrictClient } from "./src/strict.ts";
