@@ -367,8 +367,9 @@ export class Connection implements Lane {
 
   /** The link has ended under its requests. */
   #lost(link: Link, error: MemcacheError | undefined): void {
-    const refused = !link.verified && (!link.heard || link.refusedProbe) &&
-      link.probes;
+    const refused = !link.verified &&
+      (!link.heard || link.greeting.isRefused) &&
+      link.greeting.probes;
     const raced = link.verified && !link.heardSinceOwed &&
       link.idleBefore >= IDLE_RACE;
     if (!link.verified) {

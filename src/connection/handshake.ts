@@ -1,6 +1,7 @@
 /**
- * Commands of the connection's own: authentication, the probe that says what
- * the server speaks, and the fence behind commands without reply.
+ * Commands of the connection's own: authentication, the questions what the
+ * server speaks and which version it is, and the fence behind commands without
+ * reply.
  *
  * @module
  */
@@ -15,6 +16,7 @@ import {
   MN,
   SERVER_ERROR,
   STORED,
+  VERSION,
 } from "../wire/reply.ts";
 import { lineText, replyError } from "../wire/reply_error.ts";
 import {
@@ -119,6 +121,28 @@ export class ProbeCommand extends Command {
       return COMPLETE_DROP;
     }
     this.request.done(false);
+    return COMPLETE;
+  }
+}
+
+/** Asks the server's version with `version`, for flags that not all know. */
+export class VersionQuery extends Command {
+  /** Names the command. */
+  constructor() {
+    super("version", undefined, PROBES);
+  }
+
+  override encode(out: Output): void {
+    out.text("version\r\n");
+  }
+
+  override read(reply: Decoder, kind: number): number {
+    const isVersion = kind === VERSION;
+    if (!isVersion && !isError(kind)) return FOREIGN;
+    // Whoever does not tell it has none that is known.
+    this.request.done(
+      isVersion ? lineText(reply.line, reply.lineStart + 8, reply.lineEnd) : "",
+    );
     return COMPLETE;
   }
 }

@@ -16,16 +16,16 @@ import { INVALID, isError, MORE } from "../wire/reply.ts";
 import { lineName, lineText, replyError } from "../wire/reply_error.ts";
 import { now } from "./alarm.ts";
 import { Deque } from "./deque.ts";
-import { asMemcacheError, noMetaError } from "./failures.ts";
+import { asMemcacheError } from "./failures.ts";
+import { Greeting } from "./greeting.ts";
 import {
   AuthCommand,
   ERROR_LINES,
   FenceCommand,
   noreplyError,
-  ProbeCommand,
 } from "./handshake.ts";
 import { lendMemory } from "./memory.ts";
-import type { LinkOptions, LinkOwner, Speaks } from "./options.ts";
+import type { LinkOptions, LinkOwner } from "./options.ts";
 import {
   type Command,
   COMPLETE,
@@ -61,8 +61,6 @@ export class Link implements ConnEvents {
   served = false;
   /** Whether anything has arrived at all. */
   heard = false;
-  /** Whether the server answered the probe, and does not know it. */
-  refusedProbe = false;
   /** Whether an error line came that cannot be put to one command. */
   ambiguous = false;
   /** Bytes of values taken from the queue since this was last read. */
@@ -83,8 +81,8 @@ export class Link implements ConnEvents {
   lastBatch = 0;
   /** Whether the server is about to end the connection on our request. */
   closing = false;
-  /** Whether it asks the server what it speaks, which some do not bear. */
-  readonly probes: boolean;
+  /** What is known of the server. */
+  readonly greeting: Greeting;
 
   readonly #conn: Conn;
   readonly #owner: LinkOwner<Link>;
@@ -92,9 +90,7 @@ export class Link implements ConnEvents {
   readonly #decoder: Decoder;
   readonly #text: ReadText;
   readonly #writer: Writer;
-  #speaks: Speaks;
   #authenticated: boolean;
-  #greeted: boolean;
   #open = true;
   #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
   /** Error lines that commands without reply may still have. */
@@ -120,9 +116,7 @@ export class Link implements ConnEvents {
     this.#text = conn.text === undefined
       ? plainText
       : (bytes, start, end) => conn.text!(bytes, start, end);
-    this.#speaks = options.speaks;
-    this.#greeted = options.speaks === "classic";
-    this.probes = options.speaks === "unknown";
+    this.greeting = new Greeting(options, (error) => this.drop(error));
     this.#authenticated = options.auth === undefined;
     this.heardAt = now();
     conn.start(this);
@@ -135,7 +129,7 @@ export class Link implements ConnEvents {
 
   /** Whether errors of commands without reply are known for theirs. */
   get fences(): boolean {
-    return this.#speaks !== "classic";
+    return this.greeting.speaks !== "classic";
   }
 
   /** Bytes of values not known to be stored, and of what the transport keeps. */
@@ -185,9 +179,12 @@ export class Link implements ConnEvents {
    * @returns Whether requests are left that only lack their turn.
    */
   pump(unsent: Deque<Request>, at: number): boolean {
-    if (this.#options.patient && !this.#greeted) this.#greet(at);
+    const { greeting } = this;
+    if (this.#options.patient && !greeting.isSaid && this.writable) {
+      this.#inquire(greeting.probe(), at);
+    }
     const waiting = unsent.length;
-    const bulk = unsent.length >= (this.#speaks === "meta" ? BULK : 2);
+    const bulk = unsent.length >= (greeting.speaks === "meta" ? BULK : 2);
     while (this.writable && !this.#waits(unsent)) {
       const out = new Output(lendMemory());
       const silent: Request[] = [];
@@ -205,6 +202,10 @@ export class Link implements ConnEvents {
       for (const request of silent) request.done(request.kind.unacknowledged);
       if (unsent.length > 0 && turnIsOver()) break;
     }
+    const next = unsent.peek();
+    if (next?.isDemanding && this.writable && greeting.delays(next)) {
+      this.#inquire(greeting.question(next), at);
+    }
     const taken = waiting - unsent.length;
     if (taken > 0) {
       this.lastBatch = taken;
@@ -215,12 +216,14 @@ export class Link implements ConnEvents {
 
   /**
    * Whether there is nothing to send now. Behind a command without reply comes
-   * a fence, and what fence there can be the answer to the probe will tell.
+   * a fence, and what fence there can be the answer to the probe will tell, as
+   * it tells whether meta commands can be sent at all.
    */
   #waits(unsent: Deque<Request>): boolean {
     const next = unsent.peek();
     if (next === undefined) return true;
-    return this.#speaks === "unknown" &&
+    if (next.isDemanding && this.greeting.delays(next)) return true;
+    return this.greeting.speaks === "unknown" &&
       (this.#options.patient || this.#unfenced > 0 && !next.noreply);
   }
 
@@ -230,14 +233,15 @@ export class Link implements ConnEvents {
     if (first === undefined || first.settled) return undefined;
     if (!bulk || !first.joinable) return first;
     const line = [first];
+    // A line is one request: it can keep one deadline only.
     while (line.length < LINE_KEYS) {
-      // A line is one request: it can keep one deadline only.
       const next = unsent.peek();
       if (!next?.joinable || next.deadline !== first.deadline) break;
       this.#shift(unsent);
       if (!next.settled) line.push(next);
     }
-    if (line.length >= (this.#speaks === "meta" ? BULK_LINE : 2)) {
+    const least = this.greeting.speaks === "meta" ? BULK_LINE : 2;
+    if (line.length >= least) {
       for (const request of line) request.sent = true;
       const joined = this.#options.join(line);
       joined.server = this.#options.server;
@@ -259,11 +263,9 @@ export class Link implements ConnEvents {
     silent: Request[],
     weight: number,
   ): void {
-    if (!this.#greeted) {
-      this.#greeted = true;
-      this.#probe(out);
-    }
-    const meta = this.#speaks === "meta";
+    const { greeting } = this;
+    if (!greeting.isSaid) this.#say(greeting.probe(), out);
+    const meta = greeting.speaks === "meta";
     if (request.noreply) {
       if (!encoded(request, out, meta, 0)) return;
       this.#unfenced += ERROR_LINES;
@@ -279,6 +281,7 @@ export class Link implements ConnEvents {
       this.#unfenced = 0;
     }
     this.#opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
+    if (request.needsVersion && !this.#suits(request)) return;
     if (!encoded(request, out, meta, this.#opaque)) return;
     if (request.endsConnection) this.closing = true;
     this.#storing += weight;
@@ -291,27 +294,24 @@ export class Link implements ConnEvents {
     this.inflight.push(request);
   }
 
-  /** Sends the probe before any command. */
-  #greet(at: number): void {
-    if (!this.writable) return;
-    this.#greeted = true;
-    this.#owed(at);
-    const out = new Output(lendMemory());
-    this.#probe(out);
-    this.#writer.send(out);
+  /** Whether the server's version knows all of a command; else it fails. */
+  #suits(request: Request): boolean {
+    try {
+      request.kind.checkVersion(this.greeting.version);
+      return true;
+    } catch (error) {
+      request.fail(error);
+      return false;
+    }
   }
 
-  #probe(out: Output): void {
-    const probe = new ProbeCommand();
-    const { server, insistsOnMeta } = this.#options;
-    probe.request.callback((meta) => {
-      if (meta !== true && insistsOnMeta) this.drop(noMetaError(server));
-      else {
-        this.refusedProbe = meta !== true;
-        this.#speaks = meta === true ? "meta" : "classic";
-      }
-    }, (error) => this.drop(asMemcacheError(error)));
-    this.#say(probe, out);
+  /** Asks a question of our own before any other command. */
+  #inquire(question: Command | undefined, at: number): void {
+    if (question === undefined) return;
+    if (this.inflight.length === 0) this.#owed(at);
+    const out = new Output(lendMemory());
+    this.#say(question, out);
+    this.#writer.send(out);
   }
 
   /** Sends a command of our own. */
@@ -389,9 +389,9 @@ export class Link implements ConnEvents {
         const probed = head.probes;
         this.served ||= this.verified && !probed;
         // An error line to the probe may be the last thing that is said here.
-        if (!this.verified && !(probed && this.refusedProbe)) {
+        if (!this.verified && !(probed && this.greeting.isRefused)) {
           this.verified = true;
-          this.#owner.verified(this.#speaks);
+          this.#owner.verified(this.greeting.speaks);
         }
         if (head.endsConnection || probed) this.#owner.ready();
         continue;

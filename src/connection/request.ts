@@ -96,6 +96,10 @@ export const RELEASES = 256;
 export const TAKES_FAILURES = 512;
 /** It asks what the server speaks. */
 export const PROBES = 1024;
+/** It is a command of the meta protocol. */
+export const NEEDS_META = 2048;
+/** Not every version of the server knows all of it. */
+export const NEEDS_VERSION = 4096;
 
 /**
  * What tells one command from another: how it is written, and what its replies
@@ -142,6 +146,16 @@ export abstract class Command {
    * @param text How to make strings of its bytes.
    */
   abstract read(reply: Decoder, kind: number, text: ReadText): number;
+
+  /**
+   * Checks that a server of this version knows all of the command; called if it
+   * {@linkcode NEEDS_VERSION}.
+   *
+   * @param _version As the server tells it, empty if it does not; absent where
+   * it is not asked, as it speaks no meta.
+   * @throws {MemcacheIllegalInputError} If it does not.
+   */
+  checkVersion(_version: string | undefined): void {}
 
   /** Whether the bytes of a value with these flags may be kept. */
   keepsBytes(_flags: number): boolean {
@@ -273,6 +287,16 @@ export class Request {
   /** See {@linkcode PROBES}. */
   get probes(): boolean {
     return (this.#traits & PROBES) !== 0;
+  }
+
+  /** Whether the server has to be known better before it is sent. */
+  get isDemanding(): boolean {
+    return (this.#traits & (NEEDS_META | NEEDS_VERSION)) !== 0;
+  }
+
+  /** See {@linkcode NEEDS_VERSION}. */
+  get needsVersion(): boolean {
+    return (this.#traits & NEEDS_VERSION) !== 0;
   }
 
   /** The token that ends its raw reply, if it has one. */

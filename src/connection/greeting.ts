@@ -1,0 +1,81 @@
+/**
+ * What is known of the server at the other end of a link: whether it speaks the
+ * meta protocol, and its version. Both are asked for once, when they are needed.
+ *
+ * @module
+ */
+
+import type { MemcacheError } from "../errors.ts";
+import { asMemcacheError, noMetaError } from "./failures.ts";
+import { ProbeCommand, VersionQuery } from "./handshake.ts";
+import type { LinkOptions, Speaks } from "./options.ts";
+import type { Request } from "./request.ts";
+
+/** What one link knows of its server. */
+export class Greeting {
+  /** What the server speaks. */
+  speaks: Speaks;
+  /** Whether the server has been asked what it speaks, or need not be. */
+  isSaid: boolean;
+  /** Whether it answered the probe, and does not know it. */
+  isRefused = false;
+  /** Whether it is asked at all, which some do not bear. */
+  readonly probes: boolean;
+
+  readonly #options: LinkOptions;
+  readonly #drop: (error: MemcacheError) => void;
+  #version: string | undefined = undefined;
+  #isVersionAsked = false;
+
+  /** Takes the options of the link, and how to end it. */
+  constructor(options: LinkOptions, drop: (error: MemcacheError) => void) {
+    this.#options = options;
+    this.#drop = drop;
+    this.speaks = options.speaks;
+    this.isSaid = options.speaks === "classic";
+    this.probes = options.speaks === "unknown";
+  }
+
+  /** The server's version, once it is known; empty if it does not tell. */
+  get version(): string | undefined {
+    return this.#version;
+  }
+
+  /** Whether a request has to wait for what is not known yet. */
+  delays(request: Request): boolean {
+    if (request.settled) return false;
+    return this.speaks === "unknown" ||
+      request.needsVersion && this.speaks === "meta" &&
+        this.#version === undefined;
+  }
+
+  /** What to ask for the sake of a request that waits, unless it has been. */
+  question(request: Request): ProbeCommand | VersionQuery | undefined {
+    if (!this.isSaid) return this.probe();
+    if (
+      !request.needsVersion || this.#isVersionAsked || this.speaks !== "meta"
+    ) return undefined;
+    this.#isVersionAsked = true;
+    const query = new VersionQuery();
+    query.request.callback((version) => {
+      // It resolves with what the server said.
+      this.#version = version as string;
+    }, (error) => this.#drop(asMemcacheError(error)));
+    return query;
+  }
+
+  /** Asks what the server speaks. */
+  probe(): ProbeCommand {
+    this.isSaid = true;
+    const { server, insistsOnMeta } = this.#options;
+    const probe = new ProbeCommand();
+    probe.request.callback((meta) => {
+      if (meta !== true && insistsOnMeta) this.#drop(noMetaError(server));
+      else {
+        this.isRefused = meta !== true;
+        this.speaks = meta === true ? "meta" : "classic";
+      }
+    }, (error) => this.#drop(asMemcacheError(error)));
+    return probe;
+  }
+}
