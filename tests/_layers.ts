@@ -33,10 +33,19 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   strict: ["errors", "types", "client/commands.ts"],
   cache: ["errors", "types", "client/commands.ts"],
   testing: ["errors", "types", "wire"],
+  structured: ["errors", "types", "serde"],
   cli: ["mod", "testing"],
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
     ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
     ...["cache", "hash", "ring"],
   ],
+};
+
+/**
+ * What parts may import from outside, besides `node:` modules: by the names in
+ * deno.json. None of them may be in reach of `mod.ts`.
+ */
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  structured: ["devalue"],
 };

@@ -58,7 +58,14 @@ async function stage(registry: string): Promise<void> {
   for (const file of await listPublished()) {
     const to = `${home}/${version}/${file}`;
     await Deno.mkdir(to.slice(0, to.lastIndexOf("/")), { recursive: true });
-    await Deno.copyFile(`${ROOT}/${file}`, to);
+    // Publishing writes out what deno.json says of names, as JSR knows none.
+    const text = await Deno.readTextFile(`${ROOT}/${file}`);
+    const named = Object.entries(config.imports).reduce(
+      (text, [name, specifier]) =>
+        text.replaceAll(`from "${name}";`, `from "${specifier}";`),
+      text,
+    );
+    await Deno.writeTextFile(to, file.endsWith(".ts") ? named : text);
   }
   const write = (file: string, value: unknown) =>
     Deno.writeTextFile(`${home}/${file}`, JSON.stringify(value));
@@ -127,4 +134,124 @@ test(
     }
   },
   { timeout: 60_000 },
+);
+
+/** What the modules in reach of an entry are, those of packages as `npm:` …. */
+async function listModules(entry: string): Promise<string[]> {
+  const { out } = await deno(["info", "--json", entry]);
+  const { modules, redirects } = JSON.parse(out) as {
+    modules: { specifier: string }[];
+    redirects: Record<string, string>;
+  };
+  return [
+    ...modules.map(({ specifier }) => specifier),
+    ...Object.keys(redirects),
+  ]
+    .filter((specifier) => !/^(?:file|node):/.test(specifier));
+}
+
+test("only ./structured depends on a package", async () => {
+  for (const [entry, file] of Object.entries(config.exports)) {
+    const packages = await listModules(file);
+    assertEquals(
+      packages.some((specifier) => /\/?devalue@/.test(specifier)),
+      entry === "./structured",
+      entry,
+    );
+    assertEquals(
+      packages.filter((specifier) => !/\/?devalue@/.test(specifier)),
+      [],
+      entry,
+    );
+  }
+});
+
+/** The commands that run JavaScript on Node, Bun and Deno, as far as there are any. */
+async function listRuntimes(): Promise<[name: string, command: string[]][]> {
+  const tools = `${ROOT}/.ci/node_modules`;
+  const found: [string, string[]][] = [
+    ["deno", [Deno.execPath(), "run", "-A", "--node-modules-dir=manual"]],
+  ];
+  const others = ["node20", "node22", "node24", "node26"].map((name) =>
+    [name, `${tools}/${name}/bin/node`] as const
+  );
+  for (const [name, path] of [...others, ["bun", `${tools}/.bin/bun`]]) {
+    if (await Deno.stat(path).then(() => true, () => false)) {
+      found.push([name, [await Deno.realPath(path)]]);
+    }
+  }
+  return found;
+}
+
+/** Copies a folder with everything in it. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+test(
+  "deno pack makes a package whose entries load with what it names",
+  async () => {
+    const dir = await Deno.realPath(await Deno.makeTempDir());
+    try {
+      const tarball = `${dir}/package.tgz`;
+      await deno(["pack", "--allow-dirty", "--no-source-maps", "-o", tarball]);
+      const home = `${dir}/node_modules/${config.name}`;
+      await Deno.mkdir(home, { recursive: true });
+      const { success } = await new Deno.Command("tar", {
+        args: ["-xzf", tarball, "--strip-components=1", "-C", home],
+      }).output();
+      assert(success);
+      const manifest = JSON.parse(
+        await Deno.readTextFile(`${home}/package.json`),
+      );
+      assertEquals(manifest.dependencies, {
+        devalue: config.imports.devalue.replace("npm:devalue@", ""),
+      });
+      assertEquals(Object.keys(manifest.exports), Object.keys(config.exports));
+      // An install would fetch the same files, by the network.
+      const devalue = new URL(import.meta.resolve("devalue")).pathname;
+      await copyFolder(
+        devalue.slice(0, devalue.lastIndexOf("/src/")),
+        `${dir}/node_modules/devalue`,
+      );
+      const program = [
+        ...Object.keys(config.exports).map((entry, i) =>
+          `import * as m${i} from "${config.name}${entry.slice(1)}";`
+        ),
+        `import { structuredSerde } from "${config.name}/structured";`,
+        "const value = new Map([[1n, new Set([new Uint8Array(2)])]]);",
+        'const { data, flags } = structuredSerde.serialize("k", value);',
+        'const back = structuredSerde.deserialize("k", data, flags);',
+        'try { structuredSerde.serialize("k", () => {}); }',
+        "catch (error) {",
+        "  console.log([...back.keys()][0] === 1n,",
+        "    error instanceof m0.MemcacheSerdeError);",
+        "}",
+      ];
+      await Deno.writeTextFile(
+        `${dir}/package.json`,
+        '{ "private": true, "type": "module" }',
+      );
+      await Deno.writeTextFile(`${dir}/program.js`, program.join("\n"));
+      for (const [name, [command, ...args]] of await listRuntimes()) {
+        const { stdout, stderr } = await new Deno.Command(command, {
+          args: [...args, "program.js"],
+          cwd: dir,
+          env: { NO_COLOR: "1" },
+          signal: AbortSignal.timeout(30_000),
+        }).output();
+        const [out, error] = [stdout, stderr].map((bytes) =>
+          new TextDecoder().decode(bytes)
+        );
+        assertEquals(out, "true true\n", `${name}: ${error}`);
+      }
+    } finally {
+      await Deno.remove(dir, { recursive: true });
+    }
+  },
+  { timeout: 120_000 },
 );

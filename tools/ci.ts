@@ -170,7 +170,7 @@ async function install(): Promise<boolean> {
     "--no-save",
     "--no-audit",
     "--no-fund",
-    "--offline",
+    "--prefer-offline",
     "--loglevel=error",
   ];
   const { code } = await step(

@@ -1,5 +1,5 @@
 /**
- * The registry of flag bits: pymemcache's, and one of our own. A serde that
+ * The registry of flag bits: pymemcache's, and two of our own. A serde that
  * writes a bit belongs in this list, so that no two give one bit two meanings.
  *
  * @module
@@ -17,3 +17,8 @@ export const FLAG_COMPRESSED = 8;
 export const FLAG_TEXT = 16;
 /** JSON text: our own bit, which pymemcache leaves alone. */
 export const FLAG_JSON = 32;
+/**
+ * A structured value: our own bit too. 64 is left to serdes of users, which the
+ * documentation shows with it.
+ */
+export const FLAG_STRUCTURED = 128;
