@@ -50,6 +50,8 @@ class BunConn implements Conn {
   #rest: Uint8Array | undefined;
   /** What was read and is passed on after a rest; absent when not resting. */
   #kept: Uint8Array[] | undefined;
+  /** Whether the rest lasts until it is ended from outside. */
+  #paused = false;
   /** The end, if it came in a rest. */
   #ended: { readonly error: unknown } | undefined;
 
@@ -95,8 +97,10 @@ class BunConn implements Conn {
       this.#inbox.data(
         bytes.length <= PIECE ? bytes : bytes.subarray(at, end),
       );
-      if (bytes.length < PIECE || !readEnough(start)) continue;
+      const rests = this.#paused;
+      if (!rests && (bytes.length < PIECE || !readEnough(start))) continue;
       this.#kept = end < bytes.length ? [bytes.slice(end)] : [];
+      if (rests) return;
       this.#socket.pause();
       setImmediate(this.#goOn);
       return;
@@ -104,6 +108,7 @@ class BunConn implements Conn {
   }
 
   #goOn = (): void => {
+    if (this.#paused) return;
     const kept = this.#kept ?? [];
     this.#kept = undefined;
     for (const bytes of kept) this.#receive(bytes);
@@ -117,6 +122,19 @@ class BunConn implements Conn {
     const rest = this.#rest;
     this.#rest = undefined;
     if (this.write(rest)) this.#inbox.drain();
+  }
+
+  pause(): void {
+    if (this.#inbox.over) return;
+    this.#paused = true;
+    this.#kept ??= [];
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    setImmediate(this.#goOn);
   }
 
   ref(): void {

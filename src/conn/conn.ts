@@ -100,6 +100,15 @@ export interface Conn {
    * written before that.
    */
   write(bytes: Uint8Array): boolean;
+  /**
+   * Reads nothing more until `resume`, so that the other side has to wait: what
+   * was being read may still arrive. That the connection has ended may be told
+   * only after `resume`. Optional, but for listings of any length, which fail
+   * without it where they are read too slowly.
+   */
+  pause?(): void;
+  /** Reads on after `pause`. Without one it does nothing. */
+  resume?(): void;
   /** Keeps the process alive while the connection is open. */
   ref(): void;
   /** Lets the process end although the connection is open. */

@@ -34,6 +34,9 @@ class DenoConn implements Conn {
   #over = false;
   #failure: unknown;
   #rest: Uint8Array = NOTHING;
+  /** Settles with `resume`; absent unless it is paused. */
+  #pause: Promise<void> | undefined;
+  #goOn: () => void = () => {};
 
   constructor(socket: Deno.Conn) {
     this.#socket = socket;
@@ -62,6 +65,7 @@ class DenoConn implements Conn {
       const start = full ? performance.now() : 0;
       events.data(full ? into : into.subarray(0, count));
       if (full && readEnough(start)) await nextTurn();
+      while (this.#pause !== undefined) await this.#pause;
       if (this.#over) return;
       const target = events.target();
       // A read that fills the buffer says that more waits; any other says
@@ -105,6 +109,16 @@ class DenoConn implements Conn {
     this.#events?.end(error);
   }
 
+  pause(): void {
+    if (this.#over) return;
+    this.#pause ??= new Promise((resolve) => this.#goOn = resolve);
+  }
+
+  resume(): void {
+    this.#pause = undefined;
+    this.#goOn();
+  }
+
   ref(): void {
     this.#socket.ref();
   }
@@ -116,6 +130,7 @@ class DenoConn implements Conn {
   close(): void {
     if (this.#over) return;
     this.#over = true;
+    this.resume();
     this.#socket.close();
   }
 

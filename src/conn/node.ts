@@ -40,17 +40,40 @@ const utf8Slice: (this: Uint8Array, start: number, end: number) => string =
     utf8Slice(this: Uint8Array, start: number, end: number): string;
   }).utf8Slice;
 
+/** What carries the records of a TLS socket. */
+interface Carrier {
+  readStop(): void;
+  readStart(): void;
+}
+
+/**
+ * What is below a TLS socket in Deno (2.9): it reads on when the socket itself
+ * is paused, and keeps all that it reads.
+ */
+function below(socket: net.Socket): Carrier | undefined {
+  if (!("Deno" in globalThis)) return undefined;
+  const { _handle } = socket as {
+    _handle?: { _parent?: Partial<Carrier> | null } | null;
+  };
+  const carrier = _handle?._parent;
+  return typeof carrier?.readStop === "function" &&
+      typeof carrier.readStart === "function"
+    ? carrier as Carrier
+    : undefined;
+}
+
 /** A `Conn` over a socket of `node:net` or `node:tls` that is open. */
 export class NodeConn implements Conn {
   #socket: net.Socket;
   #inbox: Inbox;
   #waiting = false;
+  #paused = false;
 
   constructor(socket: net.Socket, inbox: Inbox) {
     this.#socket = socket;
     this.#inbox = inbox;
     inbox.resume = () => {
-      if (!inbox.over) socket.resume();
+      if (!inbox.over && !this.#paused) socket.resume();
     };
     const finish = (error?: unknown) => {
       socket.destroy();
@@ -80,6 +103,20 @@ export class NodeConn implements Conn {
     this.#waiting = false;
     this.#inbox.drain();
   };
+
+  pause(): void {
+    if (this.#inbox.over) return;
+    this.#paused = true;
+    this.#socket.pause();
+    below(this.#socket)?.readStop();
+  }
+
+  resume(): void {
+    if (!this.#paused || this.#inbox.over) return;
+    this.#paused = false;
+    below(this.#socket)?.readStart();
+    this.#socket.resume();
+  }
 
   ref(): void {
     this.#socket.ref();

@@ -20,7 +20,7 @@ import {
   WRONG_HOST_KEY,
 } from "../_certs.ts";
 import { runtime, test } from "../_runtime.ts";
-import { equal } from "./conformance.ts";
+import { equal, heldUp, longText } from "./conformance.ts";
 import {
   closed,
   echo,
@@ -73,6 +73,10 @@ function conformance(name: string, dial: Dial): void {
       await server.close();
     });
   }
+
+  test(`${name}() reads nothing on while it is paused, over TLS`, async () => {
+    await heldUp(dial, await serve(longText, { secure: {} }), { tls: trusted });
+  });
 
   for (const [what, secure, tls] of REFUSED) {
     test(`${name}() refuses ${what}`, async () => {
