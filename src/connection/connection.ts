@@ -212,8 +212,8 @@ export class Connection implements Lane {
     if (!this.#held) this.#hold(link, true);
     if (!link.writable) return;
     const left = link.pump(this.unsent.queue, at);
-    this.unsent.taken(link.takenBytes);
-    link.takenBytes = 0;
+    this.unsent.taken(link.intake.bytes);
+    link.intake.bytes = 0;
     this.#relax(link);
     if (left) this.#schedule();
   }

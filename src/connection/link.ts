@@ -24,6 +24,7 @@ import {
   FenceCommand,
   noreplyError,
 } from "./handshake.ts";
+import { BULK, Intake } from "./intake.ts";
 import { lendMemory } from "./memory.ts";
 import type { LinkOptions, LinkOwner } from "./options.ts";
 import {
@@ -38,15 +39,6 @@ import {
 } from "./request.ts";
 import { turnIsOver } from "./turns.ts";
 import { Writer } from "./writer.ts";
-
-/** Waiting gets, from which on they share `get` lines on a meta connection. */
-const BULK = 128;
-
-/** Fewest gets that are worth a line of their own there. */
-const BULK_LINE = 16;
-
-/** Most keys on one line. */
-export const LINE_KEYS = 100;
 
 /** Numbers given as opaque values stay below this. */
 const OPAQUE_LIMIT = 1_000_000;
@@ -63,8 +55,6 @@ export class Link implements ConnEvents {
   heard = false;
   /** Whether an error line came that cannot be put to one command. */
   ambiguous = false;
-  /** Bytes of values taken from the queue since this was last read. */
-  takenBytes = 0;
   /** When bytes last arrived. */
   heardAt: number;
   /** When commands were last written. */
@@ -83,6 +73,8 @@ export class Link implements ConnEvents {
   closing = false;
   /** What is known of the server. */
   readonly greeting: Greeting;
+  /** What takes requests from the queue. */
+  readonly intake: Intake;
 
   readonly #conn: Conn;
   readonly #owner: LinkOwner<Link>;
@@ -117,6 +109,7 @@ export class Link implements ConnEvents {
       ? plainText
       : (bytes, start, end) => conn.text!(bytes, start, end);
     this.greeting = new Greeting(options, (error) => this.drop(error));
+    this.intake = new Intake(options);
     this.#authenticated = options.auth === undefined;
     this.heardAt = now();
     conn.start(this);
@@ -193,10 +186,9 @@ export class Link implements ConnEvents {
         !this.#waits(unsent) && out.length < this.#options.batchBytes &&
         out.large === undefined && !this.closing
       ) {
-        const { takenBytes } = this;
-        const request = this.#take(unsent, bulk);
-        if (request === undefined) continue;
-        this.#encode(request, out, silent, this.takenBytes - takenBytes);
+        const meta = greeting.speaks === "meta";
+        const request = this.intake.take(unsent, bulk, meta);
+        if (request !== undefined) this.#encode(request, out, silent);
       }
       this.#writer.send(out);
       for (const request of silent) request.done(request.kind.unacknowledged);
@@ -227,41 +219,10 @@ export class Link implements ConnEvents {
       (this.#options.patient || this.#unfenced > 0 && !next.noreply);
   }
 
-  /** Takes the next request, or a line of many gets; skips settled ones. */
-  #take(unsent: Deque<Request>, bulk: boolean): Request | undefined {
-    const first = this.#shift(unsent);
-    if (first === undefined || first.settled) return undefined;
-    if (!bulk || !first.joinable) return first;
-    const line = [first];
-    // A line is one request: it can keep one deadline only.
-    while (line.length < LINE_KEYS) {
-      const next = unsent.peek();
-      if (!next?.joinable || next.deadline !== first.deadline) break;
-      this.#shift(unsent);
-      if (!next.settled) line.push(next);
-    }
-    const least = this.greeting.speaks === "meta" ? BULK_LINE : 2;
-    if (line.length >= least) {
-      for (const request of line) request.sent = true;
-      const joined = this.#options.join(line);
-      joined.server = this.#options.server;
-      return joined;
-    }
-    for (let i = line.length - 1; i > 0; i--) unsent.unshift(line[i]);
-    return first;
-  }
-
-  #shift(unsent: Deque<Request>): Request | undefined {
-    const request = unsent.shift();
-    if (request !== undefined) this.takenBytes += request.weight;
-    return request;
-  }
-
   #encode(
     request: Request,
     out: Output,
     silent: Request[],
-    weight: number,
   ): void {
     const { greeting } = this;
     if (!greeting.isSaid) this.#say(greeting.probe(), out);
@@ -284,7 +245,7 @@ export class Link implements ConnEvents {
     if (request.needsVersion && !this.#suits(request)) return;
     if (!encoded(request, out, meta, this.#opaque)) return;
     if (request.endsConnection) this.closing = true;
-    this.#storing += weight;
+    this.#storing += request.weight;
     this.#ask(request);
   }
 

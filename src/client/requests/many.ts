@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LINE_KEYS } from "../../connection/link.ts";
+import { LINE_KEYS } from "../../connection/intake.ts";
 import type { Command, ReadText, Request } from "../../connection/request.ts";
 import { combined, MemcacheError, rebound } from "../../errors.ts";
 import type { CommandOptions } from "../../types.ts";
