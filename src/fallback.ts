@@ -12,6 +12,7 @@ import type {
   StoreOptions,
   Versioned,
 } from "./client/commands.ts";
+import type { MetaCommands } from "./client/meta_commands.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
 
@@ -86,6 +87,11 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
   /** The clients, in the order in which reads ask them. */
   get clients(): readonly C[] {
     return this.#clients;
+  }
+
+  /** The meta protocol of the first client: no other is asked. */
+  get meta(): MetaCommands {
+    return this.#clients[0].meta;
   }
 
   /** Reads a value of the first that has it. See {@linkcode KeyCommands.get}. */

@@ -18,6 +18,7 @@ import type {
   StoreOptions,
   Versioned,
 } from "./client/commands.ts";
+import type { MetaCommands } from "./client/meta_commands.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
 
 function textOf(key: Key): string {
@@ -68,6 +69,11 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   /** The client that is wrapped. */
   get client(): C {
     return this.#client;
+  }
+
+  /** The meta protocol of the wrapped client: a miss is a status there. */
+  get meta(): MetaCommands {
+    return this.#client.meta;
   }
 
   /**

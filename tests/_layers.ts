@@ -27,10 +27,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "types", "ring", "client", "conn/address.ts", "discovery"],
   ],
   retry: [
-    ...["errors", "types", "client/commands.ts", "client/server_commands.ts"],
+    ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+    ...["client/server_commands.ts"],
   ],
-  fallback: ["errors", "types", "client/commands.ts"],
-  strict: ["errors", "types", "client/commands.ts"],
+  fallback: [
+    ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+  ],
+  strict: [
+    ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+  ],
   cache: ["errors", "types", "client/commands.ts"],
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],

@@ -95,7 +95,7 @@ export function pairsOf(
 }
 
 /** Refuses what is no list of keys; a string is one key, not a list. */
-export function iterated(keys: Iterable<Key>): Iterable<Key> {
+export function iterated<K>(keys: Iterable<K>): Iterable<K> {
   if (
     typeof keys === "object" && keys !== null && Symbol.iterator in keys
   ) return keys;

@@ -5,9 +5,12 @@
  * @module
  */
 
+import type { KeyCommands } from "./commands.ts";
 import type { Context } from "./context.ts";
 import type { Executor } from "./executor.ts";
 import { KeyClient } from "./key_client.ts";
+import { MetaClient } from "./meta_client.ts";
+import type { MetaCommands } from "./meta_commands.ts";
 
 /**
  * What {@linkcode Client} and its kin have in common: every command on keys.
@@ -29,9 +32,17 @@ import { KeyClient } from "./key_client.ts";
  * await server.close();
  * ```
  */
-export class BaseClient extends KeyClient {
+export class BaseClient extends KeyClient implements KeyCommands {
+  readonly #meta: MetaClient;
+
   /** Takes checked options, and the way to the servers. */
   constructor(context: Context, executor: Executor) {
     super(context, executor);
+    this.#meta = new MetaClient(context, executor);
+  }
+
+  /** The meta protocol as it is. See {@linkcode MetaCommands}. */
+  get meta(): MetaCommands {
+    return this.#meta;
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
+import type { MetaCommands } from "./meta_commands.ts";
 
 /** Options of `get` and `gat`. */
 export interface GetOptions<T = unknown> extends CommandOptions {
@@ -381,6 +382,8 @@ export interface KeyCommands {
    * @returns Whether there is such an item.
    */
   touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<boolean>;
+  /** The meta protocol as it is: its commands with all of their flags. */
+  readonly meta: MetaCommands;
   /**
    * Lets go of the connections at once. What is pending fails with a
    * {@linkcode MemcacheUnexpectedCloseError}; the next command connects again.

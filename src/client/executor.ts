@@ -39,6 +39,8 @@ export interface Executor {
   readonly ways?: ((route: string) => Way) | undefined;
   /** Settles once the ways are known; absent where they are. Never rejects. */
   readonly ready?: Promise<void> | undefined;
+  /** The ways to all servers that are in use, each once. */
+  everywhere(): Way[];
   /** Whether it has been closed for good. */
   readonly closed: boolean;
   /** Lets go of connections. */

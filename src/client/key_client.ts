@@ -29,8 +29,8 @@ import type {
 } from "./commands.ts";
 import { type Context, observe } from "./context.ts";
 import { countFrom, planCount } from "./counting.ts";
-import { checkCall, type Executor, start } from "./executor.ts";
-import { readTimeout } from "./options.ts";
+import { type Executor, start } from "./executor.ts";
+import { startLate } from "./late.ts";
 import {
   GetCommand,
   GetItemCommand,
@@ -45,7 +45,6 @@ import {
 } from "./requests/many.ts";
 import type { StoreVerb } from "./requests/store.ts";
 import { FoundCommand } from "./requests/word.ts";
-import { serdeTimeout } from "./serde_waits.ts";
 import { storeHead, storeRequest } from "./storing.ts";
 
 /**
@@ -68,7 +67,7 @@ import { storeHead, storeRequest } from "./storing.ts";
  * await server.close();
  * ```
  */
-export class KeyClient implements KeyCommands {
+export class KeyClient implements Omit<KeyCommands, "meta"> {
   readonly #context: Context;
   readonly #executor: Executor;
 
@@ -396,25 +395,8 @@ export class KeyClient implements KeyCommands {
       const head = storeHead(this.#context, command, key, options, cas);
       const request = storeRequest(this.#context, command, value, head);
       if (!isThenable(request)) return this.#run(request, key, options);
-      const { timeout, waits } = this.#context;
-      const limit = readTimeout(options?.timeout, timeout);
-      const gone = checkCall(this.#executor, options);
-      if (gone !== undefined) return Promise.reject(gone.reason);
-      // The clock runs from the call on.
-      const deadline = limit > 0 ? Math.ceil(performance.now() + limit) : 0;
-      return waits.bounded(request, {
-        deadline,
-        signal: options?.signal,
-        timedOut: () =>
-          serdeTimeout(limit, { command, key: head.key, sent: false }),
-      }).then((ready) => {
-        try {
-          ready.request.deadline = deadline;
-          return this.#run<T>(ready, key, options);
-        } catch (error) {
-          return this.#refused(error);
-        }
-      }, (error) => this.#refused(error));
+      const plan = { command, key: head.key, route: routeOf(key) };
+      return startLate(this.#context, this.#executor, request, plan, options);
     } catch (error) {
       return this.#refused(error);
     }

@@ -21,6 +21,10 @@ export class LaneExecutor implements Executor {
     this.#lane.execute(request);
   }
 
+  everywhere(): Lane[] {
+    return [this.#lane];
+  }
+
   get closed(): boolean {
     return this.#lane.closed;
   }

@@ -102,17 +102,17 @@ export interface MetaGetOptions extends MetaOptions {
   vivify?: Ttl;
   /**
    * `won` for one caller when fewer than this many seconds are left (`R`), 0 to
-   * 2^31 - 1.
+   * 2^31 - 1; for none if absent.
    */
   recache?: number;
   /**
-   * The CAS unique that an item made by `vivify` gets (`E`), 0 to 2^64 - 1.
-   * memcached 1.6.27 and later.
+   * The CAS unique that an item made by `vivify` gets (`E`), 0 to 2^64 - 1; the
+   * server's next if absent. memcached 1.6.27 and later.
    */
   newCas?: bigint | number | string;
   /**
-   * Reads only if the CAS unique is another one (`C`), 0 to 2^64 - 1.
-   * memcached 1.6.40 and later.
+   * Reads only if the CAS unique is another one (`C`), 0 to 2^64 - 1; always if
+   * absent. memcached 1.6.40 and later.
    */
   compareCas?: bigint | number | string;
 }
@@ -139,11 +139,14 @@ export interface MetaSetOptions extends MetaOptions {
    * @default {"set"}
    */
   mode?: MetaSetMode;
-  /** Stores only if the CAS unique is this one (`C`), 0 to 2^64 - 1. */
+  /**
+   * Stores only if the CAS unique is this one (`C`), 0 to 2^64 - 1; always if
+   * absent.
+   */
   compareCas?: bigint | number | string;
   /**
-   * The CAS unique that the item gets (`E`), 0 to 2^64 - 1. memcached 1.6.27
-   * and later.
+   * The CAS unique that the item gets (`E`), 0 to 2^64 - 1; the server's next if
+   * absent. memcached 1.6.27 and later.
    */
   newCas?: bigint | number | string;
   /**
@@ -174,11 +177,14 @@ export interface MetaSetOptions extends MetaOptions {
 
 /** The flags of `md`. */
 export interface MetaDeleteOptions extends MetaOptions {
-  /** Deletes only if the CAS unique is this one (`C`), 0 to 2^64 - 1. */
+  /**
+   * Deletes only if the CAS unique is this one (`C`), 0 to 2^64 - 1; always if
+   * absent.
+   */
   compareCas?: bigint | number | string;
   /**
-   * The CAS unique that an item gets which stays (`E`), 0 to 2^64 - 1.
-   * memcached 1.6.27 and later.
+   * The CAS unique that an item gets which stays (`E`), 0 to 2^64 - 1; the
+   * server's next if absent. memcached 1.6.27 and later.
    */
   newCas?: bigint | number | string;
   /**
@@ -224,11 +230,14 @@ export interface MetaArithmeticOptions<D extends number | bigint = number>
   initial?: number | bigint;
   /** Sets this lifetime (`T`). */
   touch?: Ttl;
-  /** Counts only if the CAS unique is this one (`C`), 0 to 2^64 - 1. */
+  /**
+   * Counts only if the CAS unique is this one (`C`), 0 to 2^64 - 1; always if
+   * absent.
+   */
   compareCas?: bigint | number | string;
   /**
-   * The CAS unique that the item gets (`E`), 0 to 2^64 - 1. memcached 1.6.27
-   * and later.
+   * The CAS unique that the item gets (`E`), 0 to 2^64 - 1; the server's next if
+   * absent. memcached 1.6.27 and later.
    */
   newCas?: bigint | number | string;
   /**
@@ -324,7 +333,10 @@ export interface MetaArithmeticResult<D extends number | bigint = number>
 
 /** What `me` tells of an item. */
 export interface MetaDebugResult {
-  /** Seconds that are left; -1: it does not expire. */
+  /**
+   * Seconds that are left; -1: it does not expire. memcached 1.6.18 tells -1 of
+   * the last second, too.
+   */
   ttl: number;
   /** Seconds since it was last read or stored. */
   lastAccess: number;

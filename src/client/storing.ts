@@ -91,24 +91,56 @@ function copyOf(data: Uint8Array, length: number): Uint8Array {
   return pool.subarray(start, used);
 }
 
+/** A serialized value as it can be kept until it has been sent. */
+export function kept(
+  serialized: Serialized,
+  noreply: boolean,
+): Serialized {
+  const { data, flags } = serialized;
+  if (typeof data === "string") return serialized;
+  return { data: steady(data, noreply), flags };
+}
+
 /** Makes the request of a value that has been serialized. */
 export function serializedRequest(
   command: StoreVerb,
   head: StoreHead,
   serialized: Serialized,
 ): StoreCommand {
-  const { data, flags } = serialized;
-  if (typeof data === "string") {
-    return new StoreCommand(command, head, serialized);
-  }
-  return new StoreCommand(command, head, {
-    data: steady(data, head.noreply),
-    flags,
-  });
+  return new StoreCommand(command, head, kept(serialized, head.noreply));
 }
 
 /**
- * Serializes, and makes the request: at once, if the serde can.
+ * Serializes, and makes a command of it: at once, if the serde can.
+ *
+ * @param context What the client's requests have in common.
+ * @param command The command's name, for the error.
+ * @param key The caller's key.
+ * @param value What to store.
+ * @param make Makes the command.
+ * @throws {MemcacheSerdeError} If the value cannot be stored; a promise of the
+ * command rejects with it.
+ */
+export function serializing<C>(
+  context: Context,
+  command: string,
+  key: string,
+  value: unknown,
+  make: (serialized: Serialized) => C,
+): C | Promise<C> {
+  try {
+    const serialized = context.serde.serialize(key, value);
+    if (!isThenable(serialized)) return make(serialized);
+    return Promise.resolve(serialized).then(make, (error) => {
+      throw serdeError(error, command, key);
+    });
+  } catch (error) {
+    throw serdeError(error, command, key);
+  }
+}
+
+/**
+ * Serializes, and makes the request of a store: at once, if the serde can.
  *
  * @throws {MemcacheSerdeError} If the value cannot be stored; a promise of the
  * request rejects with it.
@@ -119,19 +151,11 @@ export function storeRequest(
   value: unknown,
   head: StoreHead,
 ): StoreCommand | Promise<StoreCommand> {
-  const { key } = head;
-  try {
-    const serialized = context.serde.serialize(key, value);
-    if (!isThenable(serialized)) {
-      return serializedRequest(command, head, serialized);
-    }
-    return Promise.resolve(serialized).then(
-      (late) => serializedRequest(command, head, late),
-      (error) => {
-        throw serdeError(error, command, key);
-      },
-    );
-  } catch (error) {
-    throw serdeError(error, command, key);
-  }
+  return serializing(
+    context,
+    command,
+    head.key,
+    value,
+    (serialized) => serializedRequest(command, head, serialized),
+  );
 }

@@ -37,6 +37,11 @@ export class MemberExecutor implements Executor {
     else this.#member.execute(request);
   }
 
+  /** See {@linkcode Executor.everywhere}. */
+  everywhere(): this[] {
+    return [this];
+  }
+
   /** See {@linkcode Lane.leave}. */
   leave(say: (lane: Lane) => void): void {
     this.#member.lane.leave(say);

@@ -206,6 +206,11 @@ export class RingExecutor implements Executor {
     return name === undefined ? [] : [name];
   }
 
+  /** See {@linkcode Executor.everywhere}. */
+  everywhere(): Way[] {
+    return this.members.filter(({ health }) => health.state !== "dead");
+  }
+
   /** See {@linkcode Executor.disconnect}. */
   disconnect(): Promise<void> {
     for (const member of this.#members.values()) member.disconnect();

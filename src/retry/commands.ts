@@ -6,11 +6,17 @@
  */
 
 import type { KeyCommands } from "../client/commands.ts";
+import type {
+  MetaCommands,
+  MetaDeleteOptions,
+  MetaGetOptions,
+  MetaSetOptions,
+} from "../client/meta_commands.ts";
 import type { ServerCommands } from "../client/server_commands.ts";
 
 /** The names of commands: methods that are attempted more than once. */
 type CommandName =
-  | Exclude<keyof KeyCommands, "disconnect" | "close">
+  | Exclude<keyof KeyCommands, "meta" | "disconnect" | "close">
   | Exclude<keyof ServerCommands, "quit">;
 
 /** What is known of a command. */
@@ -20,12 +26,20 @@ export interface CommandRule {
   /**
    * Whether a second time does no harm: the server is as it would be after one,
    * and so is the result, but for what others do meanwhile.
+   *
+   * @param args What the method was called with.
    */
-  readonly repeatable: boolean;
+  readonly repeatable: (args: readonly unknown[]) => boolean;
 }
 
-const again = (options: number): CommandRule => ({ options, repeatable: true });
-const once = (options: number): CommandRule => ({ options, repeatable: false });
+const again = (options: number): CommandRule => ({
+  options,
+  repeatable: () => true,
+});
+const once = (options: number): CommandRule => ({
+  options,
+  repeatable: () => false,
+});
 
 /**
  * The commands. `quit` is not one of them: whatever keeps it from saying
@@ -69,4 +83,55 @@ const COMMANDS = {
 /** The commands by the names of their methods. */
 export const COMMAND_RULES: ReadonlyMap<PropertyKey, CommandRule> = new Map(
   Object.entries(COMMANDS),
+);
+
+/** A command whose flags say whether it may be carried out twice. */
+function unless<F>(
+  options: number,
+  isOnce: (flags: F) => boolean,
+): CommandRule {
+  return {
+    options,
+    // The client refuses what is no object of flags.
+    repeatable: (args) => !isOnce((args[options] ?? {}) as F),
+  };
+}
+
+/** Whether it may be told "you are the one", which is said once. */
+function takesTokens({ vivify, recache }: MetaGetOptions): boolean {
+  return vivify !== undefined || recache !== undefined;
+}
+
+/** The flags of one entry of many. */
+function ownFlags(entry: unknown): unknown {
+  return Array.isArray(entry) ? entry[1] : undefined;
+}
+
+const META_COMMANDS = {
+  get: unless(1, takesTokens),
+  getMany: {
+    options: 1,
+    repeatable: ([entries, flags]) =>
+      // It has been made an array of what the client takes or refuses.
+      [flags, ...(Array.isArray(entries) ? entries.map(ownFlags) : [])]
+        .every((one) => !takesTokens((one ?? {}) as MetaGetOptions)),
+  },
+  set: unless(
+    2,
+    ({ mode = "set", compareCas }: MetaSetOptions) =>
+      compareCas !== undefined || mode !== "set" && mode !== "replace",
+  ),
+  delete: unless(
+    1,
+    ({ compareCas, invalidate }: MetaDeleteOptions) =>
+      compareCas !== undefined || invalidate === true,
+  ),
+  arithmetic: once(1),
+  debug: again(1),
+  noop: again(0),
+} satisfies Record<keyof MetaCommands, CommandRule>;
+
+/** The meta commands by the names of their methods. */
+export const META_RULES: ReadonlyMap<PropertyKey, CommandRule> = new Map(
+  Object.entries(META_COMMANDS),
 );

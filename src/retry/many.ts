@@ -140,6 +140,9 @@ export function restOf(method: string, given: unknown): Rest | undefined {
     return new Changes(pairs, ([key]) => textOf(key));
   }
   if (!(Symbol.iterator in given)) return new Whole(given);
+  if (method.startsWith("meta.")) {
+    return new Whole([...given as Iterable<unknown>]);
+  }
   const keys = [...given as Iterable<Key>];
   return method === "deleteMany" ? new Changes(keys, textOf) : new Reads(keys);
 }

@@ -6,9 +6,10 @@
  */
 
 import type { KeyCommands } from "../client/commands.ts";
+import type { MetaCommands } from "../client/meta_commands.ts";
 import type { CommandOptions } from "../types.ts";
 import { Attempts, type Call } from "./attempts.ts";
-import { COMMAND_RULES, type CommandRule } from "./commands.ts";
+import { COMMAND_RULES, type CommandRule, META_RULES } from "./commands.ts";
 import { restOf } from "./many.ts";
 import { readRetryOptions, type RetryOptions } from "./options.ts";
 
@@ -93,10 +94,12 @@ export interface RetryingClientConstructor {
 class Retrying {
   readonly #client: KeyCommands;
   readonly #attempts: Attempts;
+  readonly #meta: MetaCommands;
 
   constructor(client: KeyCommands, options: RetryOptions = {}) {
     this.#client = client;
     this.#attempts = new Attempts(readRetryOptions(options));
+    this.#meta = this.#metaOf(client);
     for (const [name, found] of membersOf(client)) {
       if (name in this) continue;
       // As quiet as a method of a class when the client is printed.
@@ -110,6 +113,10 @@ class Retrying {
 
   get client(): KeyCommands {
     return this.#client;
+  }
+
+  get meta(): MetaCommands {
+    return this.#meta;
   }
 
   disconnect(): Promise<void> {
@@ -131,27 +138,44 @@ class Retrying {
   /** A member of the wrapped client as one of this. */
   #member(name: PropertyKey, found: PropertyDescriptor): PropertyDescriptor {
     const client: object = this.#client;
-    if (typeof found.value !== "function") {
-      return {
-        get: () => Reflect.get(client, name),
-        set: (value) => void Reflect.set(client, name, value),
-      };
+    if (typeof found.value === "function") {
+      const rule = COMMAND_RULES.get(name);
+      return { value: this.#method(client, name, rule), writable: true };
     }
+    return {
+      get: () => Reflect.get(client, name),
+      set: (value) => void Reflect.set(client, name, value),
+    };
+  }
+
+  /** A method as one that is attempted more than once, if it has a rule. */
+  #method(
+    target: object,
+    name: PropertyKey,
+    rule: CommandRule | undefined,
+    method = String(name),
+  ): (...args: unknown[]) => unknown {
     const call = (args: readonly unknown[]): unknown =>
-      Reflect.apply(Reflect.get(client, name), client, args);
-    const rule = COMMAND_RULES.get(name);
-    if (rule === undefined) {
-      return { value: (...args: unknown[]) => call(args), writable: true };
-    }
-    const value = (...args: unknown[]): Promise<unknown> => {
+      Reflect.apply(Reflect.get(target, name), target, args);
+    if (rule === undefined) return (...args) => call(args);
+    return (...args) => {
       try {
-        return this.#attempts.run(callOf(String(name), rule, args, call));
+        return this.#attempts.run(callOf(method, rule, args, call));
       } catch (error) {
         // The iterable of a call with many keys threw.
         return Promise.reject(error);
       }
     };
-    return { value, writable: true };
+  }
+
+  /** The meta commands, attempted more than once too. */
+  #metaOf(client: KeyCommands): MetaCommands {
+    const methods = [...META_RULES].map(([name, rule]) => [
+      name,
+      this.#method(client.meta, name, rule, `meta.${String(name)}`),
+    ]);
+    // There is a rule for each of them.
+    return Object.freeze(Object.fromEntries(methods)) as MetaCommands;
   }
 }
 
@@ -173,18 +197,19 @@ function membersOf(object: object): Map<PropertyKey, PropertyDescriptor> {
 function callOf(
   method: string,
   { options: at, repeatable }: CommandRule,
-  args: readonly unknown[],
+  given: readonly unknown[],
   call: (args: readonly unknown[]) => unknown,
 ): Call {
+  const rest = restOf(method, given[0]);
+  const args = rest === undefined ? given : [rest.given, ...given.slice(1)];
   // The client refuses what is none.
   const options = args[at] as
     | CommandOptions & { noreply?: boolean }
     | undefined;
-  const rest = restOf(method, args[0]);
   return {
     method,
     options,
-    repeatable: repeatable && options?.noreply !== true,
+    repeatable: repeatable(args) && options?.noreply !== true,
     attempt: (left) => {
       const next = [...args];
       if (left !== options) next[at] = left;

@@ -238,7 +238,10 @@ export function methodsOf(client: typeof Client): string[] {
   const names = new Set<string>();
   let prototype: object = client.prototype;
   while (prototype !== Object.prototype) {
-    for (const name of Object.getOwnPropertyNames(prototype)) names.add(name);
+    const members = Object.getOwnPropertyDescriptors(prototype);
+    for (const [name, { value }] of Object.entries(members)) {
+      if (typeof value === "function") names.add(name);
+    }
     prototype = Object.getPrototypeOf(prototype);
   }
   names.delete("constructor");
