@@ -6,68 +6,22 @@
  */
 
 import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
+import type {
+  CountOptions,
+  GetOptions,
+  NoreplyOptions,
+  StoreOptions,
+  Versioned,
+} from "./command_options.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 
-/** Options of `get` and `gat`. */
-export interface GetOptions<T = unknown> extends CommandOptions {
-  /**
-   * What a miss resolves to.
-   *
-   * @default {undefined}
-   */
-  default?: T;
-}
-
-/** Options of commands that may go without a reply. */
-export interface NoreplyOptions extends CommandOptions {
-  /**
-   * Sends the command without asking for a reply: resolves once the bytes are
-   * handed to the transport. Errors that the server sends for it all the same
-   * go to `onError`.
-   *
-   * @default {the client's `defaultNoreply`; `false` for cas, incr and decr}
-   */
-  noreply?: boolean;
-}
-
-/** Options of stores. */
-export interface StoreOptions extends NoreplyOptions {
-  /**
-   * Lifetime of the item.
-   *
-   * @default {0}
-   */
-  ttl?: Ttl;
-  /**
-   * The number stored beside the value, 0 to 2^32 - 1; overrides the serde's,
-   * which is used if absent.
-   */
-  flags?: number;
-}
-
-/** Options of `incr` and `decr`. */
-export interface CountOptions extends NoreplyOptions {
-  /**
-   * Creates a missing counter with this value, to which the delta is not
-   * applied: 0 to 2^64 - 1, a safe integer if given as a number. It needs a
-   * reply. If absent, a missing counter stays missing.
-   */
-  initial?: number | bigint;
-  /**
-   * Lifetime of a counter that is created.
-   *
-   * @default {0}
-   */
-  ttl?: Ttl;
-}
-
-/** A value with the version of its item. */
-export interface Versioned<T> {
-  /** The value. */
-  value: T;
-  /** The CAS unique. */
-  cas: bigint;
-}
+export type {
+  CountOptions,
+  GetOptions,
+  NoreplyOptions,
+  StoreOptions,
+  Versioned,
+} from "./command_options.ts";
 
 /**
  * Commands on keys. A miss is a value, `undefined` or `false`, never an error.
@@ -385,6 +339,17 @@ export interface KeyCommands {
   /** The meta protocol as it is: its commands with all of their flags. */
   readonly meta: MetaCommands;
   /**
+   * Makes a namespace: a view of this client whose keys have a prefix of their
+   * own, and can all be invalidated at once. It opens nothing, and sends nothing
+   * before its first command; make one and keep it.
+   *
+   * @param prefix Put before its keys, at least 1 byte. With the version behind
+   * it, it takes its length and 18 bytes of the 250 that a key may have.
+   * @returns The namespace. See {@linkcode Namespace}.
+   * @throws {MemcacheIllegalInputError} If the prefix cannot be in a key.
+   */
+  namespace(prefix: string): Namespace;
+  /**
    * Lets go of the connections at once. What is pending fails with a
    * {@linkcode MemcacheUnexpectedCloseError}; the next command connects again.
    */
@@ -394,4 +359,68 @@ export interface KeyCommands {
    * commands do (`code` is `"ERR_CLIENT_CLOSED"`). Closing twice is fine.
    */
   close(): Promise<void>;
+}
+
+/**
+ * A view of a client: the same commands over the same connections, on keys of
+ * its own. `invalidateAll` makes all of its items misses, for all clients.
+ *
+ * - The key of an item is `<prefix><version>:<key>`. The version, 16 letters and
+ *   digits, is an item itself, with the key `<prefix>@version`; it is made when
+ *   there is none.
+ * - Every call goes out under the version that is known, and in the same write
+ *   the server is asked for the version it has: one small read for each call,
+ *   shared by all calls that are sent together. If there is a newer version, the
+ *   call is carried out again under that one. A call that begins after
+ *   `invalidateAll` has resolved, in whatever process, sees nothing that was
+ *   stored before it. Only the first call takes a round trip more.
+ * - A command that runs at the same time as an invalidation may be carried out
+ *   twice, under the old version and under the new one, where nobody sees the
+ *   old one. It may be overtaken by a later command then; await those whose
+ *   order matters. Values must stay as they are until the call settles.
+ * - With `noreply` the call waits for the version all the same, not for the
+ *   store.
+ * - Without the version nothing is known: a call whose version cannot be read
+ *   fails, or is a miss with `errorsAsMisses`.
+ * - Should the server evict or lose the version, or bring back an older one than
+ *   this client has seen, a new one is made: the namespace is empty then. Items
+ *   of old versions are never seen again; the server drops them in time.
+ * - What remains: a cluster's server that was out of the ring may come back with
+ *   the version that it had. Clients that have seen a newer one make a new one
+ *   at their next call; until then, clients that have not, see items of that
+ *   version again. So do clients that disagree about which servers are alive.
+ * - On a cluster an item's server is chosen by prefix and key, or by prefix and
+ *   routing key, without the version: an invalidation moves nothing. The version
+ *   is on one server; each call asks that one and its own at the same time.
+ *
+ * A namespace in a namespace is invalidated with it. `disconnect` does nothing,
+ * and `close` closes the view only: the connections are the client's.
+ *
+ * @example
+ * ```ts
+ * import { Client } from "@x/memcache";
+ * import { MemcachedServer } from "@x/memcache/testing";
+ *
+ * const server = await MemcachedServer.start();
+ * const client = new Client(server.address);
+ * const users = client.namespace("users:");
+ * await users.set("1", { name: "Ada" }, { ttl: 60 });
+ * console.log(await users.get("1")); // { name: "Ada" }
+ * await users.invalidateAll();
+ * console.log(await users.get("1")); // undefined
+ * await client.close();
+ * await server.close();
+ * ```
+ */
+export interface Namespace extends KeyCommands {
+  /** What is put before its keys, those of the namespaces around it included. */
+  readonly prefix: string;
+  /**
+   * Makes all items of the namespace, and of those in it, misses: stores a new
+   * version. Takes two round trips, however many items there are.
+   *
+   * @param options A timeout for all of it, a signal.
+   * @throws {MemcacheError} If the new version is not known to be stored.
+   */
+  invalidateAll(options?: CommandOptions): Promise<void>;
 }
