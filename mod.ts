@@ -34,6 +34,7 @@ export type {
   CountOptions,
   GetOptions,
   KeyCommands,
+  Namespace,
   NoreplyOptions,
   StoreOptions,
   Versioned,

@@ -8,12 +8,14 @@ import type {
   CountOptions,
   GetOptions,
   KeyCommands,
+  Namespace,
   NoreplyOptions,
   StoreOptions,
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
+import { namespaced } from "./namespaced.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
 
 /** The CAS unique of no item: a `cas` with it stores nothing. */
@@ -92,6 +94,18 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
   /** The meta protocol of the first client: no other is asked. */
   get meta(): MetaCommands {
     return this.#clients[0].meta;
+  }
+
+  /**
+   * Makes a namespace over those of the clients: each has a version of its own,
+   * and `invalidateAll` changes them all. See {@linkcode KeyCommands.namespace}.
+   *
+   * @param prefix Put before its keys.
+   * @returns A client around the namespaces.
+   */
+  namespace(prefix: string): FallbackClient<Namespace> & Namespace {
+    const views = this.#clients.map((client) => client.namespace(prefix));
+    return namespaced(new FallbackClient(views), views);
   }
 
   /** Reads a value of the first that has it. See {@linkcode KeyCommands.get}. */

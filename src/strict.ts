@@ -14,11 +14,13 @@ import type {
   CountOptions,
   GetOptions,
   KeyCommands,
+  Namespace,
   NoreplyOptions,
   StoreOptions,
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
+import { namespaced } from "./namespaced.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
 
 function textOf(key: Key): string {
@@ -394,6 +396,17 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   async touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<true> {
     if (await this.#client.touch(key, ttl, options)) return true;
     throw notFound("touch", key);
+  }
+
+  /**
+   * Makes a namespace that is as strict. See {@linkcode KeyCommands.namespace}.
+   *
+   * @param prefix Put before its keys.
+   * @returns A client around the namespace of the wrapped client.
+   */
+  namespace(prefix: string): StrictClient<Namespace> & Namespace {
+    const view = this.#client.namespace(prefix);
+    return namespaced(new StrictClient(view), [view]);
   }
 
   /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */

@@ -18,9 +18,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   connection: ["errors", "types", "wire", "conn/conn.ts"],
   pool: ["errors", "types", "connection", "conn/conn.ts"],
   serde: ["errors", "types"],
+  cache: ["errors", "types", "wire"],
   client: [
     ...["errors", "types", "hash", "wire", "conn", "connection", "pool"],
-    ...["serde"],
+    ...["serde", "cache"],
   ],
   discovery: ["errors", "types", "conn", "client"],
   cluster: [
@@ -30,13 +31,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
     ...["client/server_commands.ts"],
   ],
+  namespaced: ["types", "client/commands.ts"],
   fallback: [
     ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+    ...["namespaced"],
   ],
   strict: [
     ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+    ...["namespaced"],
   ],
-  cache: ["errors", "types", "client/commands.ts"],
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],
   cli: ["mod", "testing"],

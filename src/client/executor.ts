@@ -41,6 +41,11 @@ export interface Executor {
   readonly ready?: Promise<void> | undefined;
   /** The ways to all servers that are in use, each once. */
   everywhere(): Way[];
+  /**
+   * Is told that something is sent past it, with its timeout in milliseconds.
+   * Absent where that is nothing to it.
+   */
+  passing?(timeout: number): void;
   /** Whether it has been closed for good. */
   readonly closed: boolean;
   /** Lets go of connections. */

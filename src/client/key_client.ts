@@ -67,7 +67,7 @@ import { storeHead, storeRequest } from "./storing.ts";
  * await server.close();
  * ```
  */
-export class KeyClient implements Omit<KeyCommands, "meta"> {
+export class KeyClient implements Omit<KeyCommands, "meta" | "namespace"> {
   readonly #context: Context;
   readonly #executor: Executor;
 

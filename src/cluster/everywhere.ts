@@ -6,11 +6,12 @@
 
 import { type Context, observe } from "../client/context.ts";
 import type { Executor } from "../client/executor.ts";
-import type { Lane, Request } from "../client/lanes.ts";
+import { closedError, type Lane, type Request } from "../client/lanes.ts";
 import {
   combined,
   MemcacheError,
   MemcacheIllegalInputError,
+  MemcacheNoServersError,
 } from "../errors.ts";
 import type { Member } from "./member.ts";
 
@@ -104,4 +105,37 @@ export async function gather<T>(
   error.results = results;
   if (failedKeys.size > 0) error.failedKeys = Object.freeze([...failedKeys]);
   throw error;
+}
+
+/**
+ * Asks each of some servers, and waits for the results of all.
+ *
+ * @param context The client's; it sees each failure once.
+ * @param executor The client's.
+ * @param members The servers.
+ * @param call Asks one of them.
+ * @param command The command's name, for the error where there are none.
+ * @returns As {@linkcode gather}.
+ */
+export function gatherFrom<T>(
+  context: Context,
+  executor: Executor,
+  members: readonly Member[],
+  call: (own: Context, member: Member) => Promise<T>,
+  command: string,
+): Promise<Map<string, T>> {
+  if (members.length === 0) {
+    const error = executor.closed ? closedError() : new MemcacheNoServersError(
+      `Cannot send ${command}: no server, there are none`,
+      { command, sent: false },
+    );
+    observe(context, error);
+    return Promise.reject(error);
+  }
+  // What fails is shown once, not by each server's own client.
+  const own = { ...context, onError: undefined };
+  const calls = members.map((member) =>
+    [member.name, call(own, member)] as const
+  );
+  return gather(context, new Map(calls));
 }

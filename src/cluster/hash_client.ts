@@ -6,11 +6,10 @@
 
 import { routeOf } from "../client/arguments.ts";
 import { BaseClient } from "../client/base_client.ts";
-import type { NoreplyOptions } from "../client/commands.ts";
+import type { Namespace, NoreplyOptions } from "../client/commands.ts";
 import { type Context, observe } from "../client/context.ts";
-import { whenReady } from "../client/executor.ts";
+import { type Executor, whenReady } from "../client/executor.ts";
 import {
-  closedError,
   now,
   openLane,
   probeRequest,
@@ -21,6 +20,7 @@ import {
   type StatsSlabs,
 } from "../client/lanes.ts";
 import { readConnection, readContext, refuse } from "../client/options.ts";
+import { makeNamespace } from "../client/namespaces/namespace_client.ts";
 import { ServerAdmin } from "../client/server_admin.ts";
 import type {
   FlushOptions,
@@ -29,11 +29,11 @@ import type {
 } from "../client/server_commands.ts";
 import { parseServer, type ServerSpec } from "../conn/address.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import { MemcacheNoServersError } from "../errors.ts";
 import type { CommandOptions, Key } from "../types.ts";
 import type { ClusterCommands } from "./commands.ts";
+import { DeletingClient } from "./deleting.ts";
 import { Announcer, type ServerEvents } from "./events.ts";
-import { gather, MemberExecutor } from "./everywhere.ts";
+import { gatherFrom, MemberExecutor } from "./everywhere.ts";
 import type { ServerState } from "./health.ts";
 import type { Member } from "./member.ts";
 import { type HashClientOptions, readHashOptions } from "./options.ts";
@@ -89,7 +89,7 @@ export class HashClient extends BaseClient implements ClusterCommands {
   readonly #executor: RingExecutor;
   readonly #announcer: Announcer;
   readonly #roster: Roster | undefined;
-  readonly #deleteFromAll: boolean;
+  readonly #deleter: DeletingClient | undefined;
   /** Checks a server as far as the options have to fit it. */
   readonly #check: (server: ServerSpec) => ReturnType<typeof parseServer>;
 
@@ -145,7 +145,9 @@ export class HashClient extends BaseClient implements ClusterCommands {
     this.#executor = executor;
     this.#announcer = announcer;
     this.#roster = roster;
-    this.#deleteFromAll = deleteFromAll;
+    this.#deleter = deleteFromAll
+      ? new DeletingClient(context, executor, executor)
+      : undefined;
     this.#check = check;
   }
 
@@ -202,25 +204,31 @@ export class HashClient extends BaseClient implements ClusterCommands {
     return this.#executor.order(routeOf(key));
   }
 
+  /** Makes a view of its own keys. See {@linkcode KeyCommands.namespace}. */
+  override namespace(prefix: string): Namespace {
+    const ring = this.#executor;
+    const make = (context: Context, executor: Executor): BaseClient =>
+      this.#deleter === undefined
+        ? new BaseClient(context, executor)
+        : new DeletingClient(context, executor, ring);
+    return makeNamespace(
+      { context: this.#context, executor: ring, make },
+      prefix,
+    );
+  }
+
   /** Deletes an item. See {@linkcode KeyCommands.delete}. */
   override delete(key: Key, options?: NoreplyOptions): Promise<boolean> {
-    return this.#deleteFromAll
-      ? this.#deleteEverywhere(key, options)
-      : super.delete(key, options);
+    return this.#deleter?.delete(key, options) ?? super.delete(key, options);
   }
 
   /** Deletes many items. See {@linkcode KeyCommands.deleteMany}. */
-  override async deleteMany(
+  override deleteMany(
     keys: Iterable<Key>,
     options?: NoreplyOptions,
   ): Promise<true> {
-    if (!this.#deleteFromAll) return await super.deleteMany(keys, options);
-    const list = [...keys];
-    const done = await this.#everywhere(
-      options,
-      (client) => client.deleteMany(list, options),
-    );
-    return done === undefined ? await super.deleteMany(list, options) : true;
+    return this.#deleter?.deleteMany(keys, options) ??
+      super.deleteMany(keys, options);
   }
 
   /** Reads statistics. See {@linkcode ClusterCommands.stats}. */
@@ -349,66 +357,12 @@ export class HashClient extends BaseClient implements ClusterCommands {
     }
   }
 
-  async #deleteEverywhere(
-    key: Key,
-    options: NoreplyOptions | undefined,
-  ): Promise<boolean> {
-    const found = await this.#everywhere(
-      options,
-      (client) => client.delete(key, options),
-    );
-    return found === undefined
-      ? await super.delete(key, options)
-      : [...found.values()].includes(true);
-  }
-
-  /** Asks every server in the ring; `undefined` where there is none. */
-  async #everywhere<T>(
-    options: CommandOptions | undefined,
-    call: (client: BaseClient) => Promise<T>,
-  ): Promise<Map<string, T> | undefined> {
-    const context = this.#context;
-    try {
-      const ready = whenReady(context, this.#executor, "delete", options);
-      if (ready !== undefined) await ready;
-    } catch (error) {
-      observe(context, error);
-      throw error;
-    }
-    const members = this.#executor.members.filter(({ health }) =>
-      health.state !== "dead"
-    );
-    if (members.length === 0) return undefined;
-    return await this.#gather(
-      members,
-      (own, member) =>
-        call(new BaseClient(own, new MemberExecutor(member, false))),
-      "delete",
-    );
-  }
-
   #gather<T>(
     members: readonly Member[],
     call: (own: Context, member: Member) => Promise<T>,
     command: string,
   ): Promise<Map<string, T>> {
-    const context = this.#context;
-    if (members.length === 0) {
-      const error = this.#executor.closed
-        ? closedError()
-        : new MemcacheNoServersError(
-          `Cannot send ${command}: no server, there are none`,
-          { command, sent: false },
-        );
-      observe(context, error);
-      return Promise.reject(error);
-    }
-    // What fails is shown once, not by each server's own client.
-    const own = { ...context, onError: undefined };
-    const calls = members.map((member) =>
-      [member.name, call(own, member)] as const
-    );
-    return gather(context, new Map(calls));
+    return gatherFrom(this.#context, this.#executor, members, call, command);
   }
 }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { KeyCommands } from "../client/commands.ts";
+import type { KeyCommands, Namespace } from "../client/commands.ts";
 import type {
   MetaCommands,
   MetaDeleteOptions,
@@ -16,7 +16,10 @@ import type { ServerCommands } from "../client/server_commands.ts";
 
 /** The names of commands: methods that are attempted more than once. */
 type CommandName =
-  | Exclude<keyof KeyCommands, "meta" | "disconnect" | "close">
+  | Exclude<
+    keyof Namespace,
+    "meta" | "namespace" | "prefix" | "disconnect" | "close"
+  >
   | Exclude<keyof ServerCommands, "quit">;
 
 /** What is known of a command. */
@@ -66,6 +69,7 @@ const COMMANDS = {
   incr: once(2),
   decr: once(2),
   touch: again(2),
+  invalidateAll: again(0),
   stats: again(-1),
   statsSettings: again(0),
   statsItems: again(0),

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { KeyCommands } from "../client/commands.ts";
+import type { KeyCommands, Namespace } from "../client/commands.ts";
 import type { MetaCommands } from "../client/meta_commands.ts";
 import type { CommandOptions } from "../types.ts";
 import { Attempts, type Call } from "./attempts.ts";
@@ -93,12 +93,14 @@ export interface RetryingClientConstructor {
 /** What is the client's own, whatever it wraps. */
 class Retrying {
   readonly #client: KeyCommands;
+  readonly #options: RetryOptions;
   readonly #attempts: Attempts;
   readonly #meta: MetaCommands;
 
   constructor(client: KeyCommands, options: RetryOptions = {}) {
     this.#client = client;
     this.#attempts = new Attempts(readRetryOptions(options));
+    this.#options = { ...options };
     this.#meta = this.#metaOf(client);
     for (const [name, found] of membersOf(client)) {
       if (name in this) continue;
@@ -117,6 +119,12 @@ class Retrying {
 
   get meta(): MetaCommands {
     return this.#meta;
+  }
+
+  namespace(prefix: string): Namespace {
+    const view = this.#client.namespace(prefix);
+    // It gives itself what the namespace has.
+    return new Retrying(view, this.#options) as unknown as Namespace;
   }
 
   disconnect(): Promise<void> {

@@ -81,6 +81,12 @@ export interface KeyRules {
   readonly allowUnicodeKeys: boolean;
   /** Makes a legal key of one that is not. */
   readonly keyEncoder: ((key: string) => string) | undefined;
+  /**
+   * Whether the prefix is not the caller's: errors speak of the key alone then.
+   *
+   * @default {false}
+   */
+  readonly hidesPrefix?: boolean;
 }
 
 /**
@@ -116,11 +122,24 @@ export function wireKey(
     }
   }
   if (fault === undefined) return full;
+  if (rules.hidesPrefix) fault = faultBehind(key, full, rules);
   throw new MemcacheIllegalInputError(`Cannot send key: ${fault}`, {
     command,
     key,
     sent: false,
   });
+}
+
+/** What is wrong with a key, said of the part behind the prefix. */
+function faultBehind(key: string, full: string, rules: KeyRules): string {
+  const { keyPrefix, allowUnicodeKeys } = rules;
+  const own = full.slice(keyPrefix.length);
+  const room = MAX_KEY_BYTES - utf8Length(keyPrefix);
+  const bytes = utf8Length(own);
+  const fault = own === "" ? undefined : findFault(own, allowUnicodeKeys);
+  if (fault !== undefined && bytes <= MAX_KEY_BYTES) return fault;
+  const made = own === key ? "" : " from the keyEncoder";
+  return `${bytes} bytes${made}, at most ${room} are allowed in this namespace`;
 }
 
 /** A word for what a value is, never its content. */

@@ -161,6 +161,11 @@ const STORE = ["ttl", "flags", "noreply"];
 
 /** Every method of a client, and its places. */
 export const PLACES: Readonly<Record<string, readonly Place[]>> = {
+  // What is sent for a good one is tested with namespaces.
+  namespace: places([], "none", false, {
+    prefix: (client, thing) =>
+      Promise.resolve().then(() => void client.namespace(thing)),
+  }),
   get: keyed("get", ["get", "mg"], [], ["default"]),
   getItem: keyed("getItem", GETS, [], []),
   gets: keyed("gets", GETS, [], []),

@@ -1,0 +1,158 @@
+/**
+ * The namespace of a client, as its users see it.
+ *
+ * @module
+ */
+
+import { MemcacheIllegalInputError } from "../../errors.ts";
+import type { CommandOptions } from "../../types.ts";
+import { keyFault, MAX_KEY_BYTES } from "../../wire/key.ts";
+import { describe } from "../../wire/numbers.ts";
+import { encodeText } from "../../wire/output.ts";
+import type { KeyCommands, Namespace } from "../commands.ts";
+import { closedError } from "../../connection/failures.ts";
+import type { MetaCommands } from "../meta_commands.ts";
+import { COMMAND_RULES, META_RULES, type Rule } from "./rules.ts";
+import { VERSION_LENGTH } from "./version.ts";
+import { VersionKey } from "./version_key.ts";
+import { type Apply, type Level, type Origin, View } from "./view.ts";
+
+/** Behind the prefix: the key of the version. No item has such a key. */
+const VERSION_KEY = "@version";
+
+/** What a version takes of each key, with the colon behind it. */
+const VERSION_BYTES = VERSION_LENGTH + 1;
+
+/** Methods by name, as the table of rules has them. */
+type Methods = Readonly<
+  Record<string, (...args: readonly unknown[]) => Promise<unknown>>
+>;
+
+/** What is a namespace's own; its commands are added below, from the rules. */
+class NamespaceClient {
+  readonly #origin: Origin<KeyCommands>;
+  readonly #view: View<KeyCommands>;
+  readonly #meta: MetaCommands;
+
+  constructor(origin: Origin<KeyCommands>, levels: readonly Level[]) {
+    this.#origin = origin;
+    this.#view = new View(origin, levels);
+    this.#meta = metaOf(this.#view, origin);
+  }
+
+  get prefix(): string {
+    return this.#view.levels.map(({ prefix }) => prefix).join("");
+  }
+
+  get meta(): MetaCommands {
+    return this.#meta;
+  }
+
+  async invalidateAll(options?: CommandOptions): Promise<void> {
+    const view = this.#view;
+    if (view.isClosed) throw closedError();
+    const { key } = view.levels[view.levels.length - 1];
+    await key.renew(options);
+  }
+
+  namespace(prefix: string): Namespace {
+    return makeNamespace(this.#origin, prefix, this.#view.levels);
+  }
+
+  disconnect(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#view.isClosed = true;
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  static {
+    for (const [name, rule] of Object.entries(COMMAND_RULES)) {
+      const apply = applyOf<KeyCommands>(name, (inner) => inner);
+      const value = function (
+        this: NamespaceClient,
+        ...args: unknown[]
+      ): Promise<unknown> {
+        return this.#view.run(name, rule, args, apply);
+      };
+      // As quiet as a method of a class when a namespace is printed.
+      Object.defineProperty(NamespaceClient.prototype, name, {
+        value: Object.defineProperty(value, "name", { value: name }),
+        configurable: true,
+        writable: true,
+      });
+    }
+  }
+}
+
+/** A call of a method by its name. */
+function applyOf<C>(name: string, methodsOf: (inner: C) => unknown): Apply<C> {
+  return (inner, args) => {
+    // The names come from tables that are checked against the types.
+    const methods = methodsOf(inner) as Methods;
+    return methods[name](...args);
+  };
+}
+
+/** The meta commands of a namespace. */
+function metaOf(
+  view: View<KeyCommands>,
+  { context, executor, make }: Origin<KeyCommands>,
+): MetaCommands {
+  const methods: Record<string, unknown> = {
+    // It is about servers, which have no version.
+    noop: (options?: CommandOptions) =>
+      make(context, executor).meta.noop(options),
+  };
+  const define = (name: string, rule: Rule): void => {
+    const apply = applyOf<KeyCommands>(name, ({ meta }) => meta);
+    methods[name] = (...args: unknown[]) => view.run(name, rule, args, apply);
+  };
+  for (const [name, rule] of Object.entries(META_RULES)) define(name, rule);
+  // All of its methods have rules, but for the one above.
+  return Object.freeze(methods) as unknown as MetaCommands;
+}
+
+/** Checks a prefix, and makes the namespace. */
+export function makeNamespace(
+  origin: Origin<KeyCommands>,
+  prefix: string,
+  outer: readonly Level[] = [],
+): Namespace {
+  const { context, executor } = origin;
+  const before = outer.map(({ prefix }) => prefix).join("");
+  checkPrefix(prefix, context.allowUnicodeKeys);
+  const taken = encodeText(context.keyPrefix + before).length +
+    VERSION_BYTES * (outer.length + 1);
+  const room = MAX_KEY_BYTES - 1 - taken;
+  const { length } = encodeText(prefix);
+  if (length > room) refuse(`${length} bytes, at most ${room} are allowed`);
+  // Apart from the namespaces of the client that begin with the same text.
+  const own = outer.length === 0 ? prefix : `@${prefix}`;
+  const name = before + own + VERSION_KEY;
+  const key = new VersionKey(context, executor, name);
+  const namespace = new NamespaceClient(origin, [...outer, { prefix, key }]);
+  // Its commands are there: the table of rules is checked against the types.
+  return namespace as unknown as Namespace;
+}
+
+function checkPrefix(prefix: unknown, unicode: boolean): void {
+  if (typeof prefix !== "string") {
+    return refuse(`it is ${describe(prefix)}, a string is needed`);
+  }
+  const fault = keyFault(prefix, unicode);
+  if (fault !== undefined) refuse(fault);
+}
+
+function refuse(why: string): never {
+  throw new MemcacheIllegalInputError(
+    `Cannot use prefix of namespace: ${why}`,
+    { sent: false },
+  );
+}
