@@ -276,12 +276,17 @@ export interface MetaGetResult<T = unknown> extends MetaResult {
   status: "hit" | "miss";
   /**
    * The value; absent on a miss, and on an item made by `vivify` that nobody
-   * has stored into.
+   * has stored into. An empty value with the flags 0 looks like one to whoever
+   * is told `alreadyWon`.
    */
   value?: T;
   /** The number stored with the value. */
   flags?: number;
-  /** Seconds that are left; -1: it does not expire. */
+  /**
+   * Seconds that are left, after `touch` and `vivify`; -1: it does not expire.
+   * Of an item that a negative `touch` has just expired memcached 1.6.18 tells
+   * a negative number plus 2^32.
+   */
   ttl?: number;
   /** Bytes of the stored value. */
   size?: number;

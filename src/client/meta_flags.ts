@@ -150,13 +150,15 @@ export function getFlags(options: MetaGetOptions): MetaFlags {
   if (hasValue) to.return("returnFlags", true, "f");
   else to.return("returnFlags", options.returnFlags, "f");
   to.return("returnCas", options.returnCas, "c");
+  // memcached goes through the flags in their order: before `t`, or it tells
+  // the lifetime that was.
+  to.ttl(options.touch, "T");
+  to.ttl(options.vivify, "N");
   to.return("returnTtl", options.returnTtl, "t");
   to.return("returnSize", options.returnSize, "s");
   to.return("returnHitBefore", options.returnHitBefore, "h");
   to.return("returnLastAccess", options.returnLastAccess, "l");
   to.mark("noBump", options.noBump, "u");
-  to.ttl(options.touch, "T");
-  to.ttl(options.vivify, "N");
   if (recache !== undefined) {
     to.text += ` R${checkInteger("recache", recache, 0, 2 ** 31 - 1, "mg")}`;
   }

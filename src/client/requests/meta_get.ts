@@ -33,6 +33,7 @@ export class MetaGetCommand extends MetaCommand {
   readonly #context: Context;
   readonly #hasValue: boolean;
   readonly #tellsFlags: boolean;
+  readonly #vivifies: boolean;
 
   /**
    * Takes the key and the caller's options.
@@ -45,6 +46,7 @@ export class MetaGetCommand extends MetaCommand {
     this.#context = context;
     this.#hasValue = options.returnValue ?? true;
     this.#tellsFlags = options.returnFlags ?? false;
+    this.#vivifies = options.vivify !== undefined;
   }
 
   override keepsBytes(flags: number): boolean {
@@ -65,7 +67,10 @@ export class MetaGetCommand extends MetaCommand {
     if (kind !== (this.#hasValue ? VA : HD)) return false;
     if (!tellsAll(this.flags, returned)) return false;
     const result = this.#result(returned);
-    if (kind === HD || this.request.settled || isStub(reply, returned)) {
+    if (
+      kind === HD || this.request.settled ||
+      isStub(reply, returned, this.#vivifies)
+    ) {
       this.request.done(result);
       return true;
     }
@@ -110,10 +115,14 @@ export class MetaGetCommand extends MetaCommand {
 
 /**
  * Whether it is an item that `N` has made, and that nobody has stored into: a
- * stale one has been stored, so it has a value, be it an empty one.
+ * stale one has been stored, so it has a value, be it an empty one. Who made it
+ * is told that it won; who only asked to recache, that of an item with a value.
  */
-function isStub(reply: Decoder, returned: Returned): boolean {
-  return reply.dataStart === reply.dataEnd && reply.flags === 0 &&
-    returned.stale === undefined &&
-    (returned.won === true || returned.alreadyWon === true);
+function isStub(
+  reply: Decoder,
+  { stale, won, alreadyWon }: Returned,
+  vivifies: boolean,
+): boolean {
+  return reply.dataStart === reply.dataEnd && reply.flags === 0 && !stale &&
+    (alreadyWon === true || won === true && vivifies);
 }
