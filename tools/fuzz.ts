@@ -1,16 +1,22 @@
 /**
- * Fuzzes the decoder and the whole client with damaged replies:
- * `deno task fuzz [--seed=N] [--count=N] [--case=N] [--only=decoder|client]`.
+ * Fuzzes the decoder and the whole client with damaged replies, and
+ * `structuredSerde` with damaged values:
+ * `deno task fuzz [--seed=N] [--count=N] [--case=N] [--only=decoder|client|serde]`.
  *
  * @module
  */
 import { fuzz, type Tally } from "../tests/fuzz/_fuzz.ts";
+import {
+  checkInherited,
+  checkRead,
+  makeDamaged,
+} from "../tests/structured/_damage.ts";
 import { checkDamagedStream } from "../tests/wire/_damaged.ts";
 import { Random } from "../tests/wire/_random.ts";
 
 const COUNT = 1_000_000;
 const USAGE =
-  "deno task fuzz [--seed=N] [--count=N] [--case=N] [--only=decoder|client]";
+  "deno task fuzz [--seed=N] [--count=N] [--case=N] [--only=decoder|client|serde]";
 
 interface Arguments {
   seed: number;
@@ -29,7 +35,7 @@ function readArguments(args: readonly string[]): Arguments {
   for (const arg of args) {
     const [, name, value] = /^--(seed|count|case|only)=(\w+)$/.exec(arg) ?? [];
     const number = Number(value);
-    if (name === "only" && /^(?:decoder|client)$/.test(value)) {
+    if (name === "only" && /^(?:decoder|client|serde)$/.test(value)) {
       result.only = value;
     } else if (name !== "only" && Number.isSafeInteger(number)) {
       if (name === "seed") result.seed = number;
@@ -68,22 +74,42 @@ function fail(level: string, { seed }: Arguments, number: number): never {
   Deno.exit(1);
 }
 
-function fuzzDecoder(args: Arguments): void {
+/** Runs a check that says how a case ended, for every case. */
+function fuzzCases(
+  level: string,
+  args: Arguments,
+  check: (random: Random) => string,
+): Record<string, number> {
   const { seed, from, count } = args;
-  const say = progress("decoder", count);
+  const say = progress(level, count);
   const ends: Record<string, number> = {};
   for (let i = from; i < from + count; i++) {
     const random = new Random(Math.imul(seed, 0x01000193) ^ i);
     try {
-      const end = checkDamagedStream(random);
+      const end = check(random);
       ends[end] = (ends[end] ?? 0) + 1;
     } catch (error) {
       console.error(error);
-      fail("decoder", args, i);
+      fail(level, args, i);
     }
     if ((i - from) % 1000 === 999 || i === from + count - 1) say(i - from + 1);
   }
+  return ends;
+}
+
+function fuzzDecoder(args: Arguments): void {
+  const ends = fuzzCases("decoder", args, checkDamagedStream);
   console.log("  streams that ended", ends);
+}
+
+function fuzzSerde(args: Arguments): void {
+  const ends = fuzzCases(
+    "serde",
+    args,
+    (random) => checkRead(makeDamaged(random)),
+  );
+  checkInherited();
+  console.log("  damaged values that were read", ends);
 }
 
 async function fuzzClient(args: Arguments): Promise<void> {
@@ -125,5 +151,7 @@ async function fuzzClient(args: Arguments): Promise<void> {
 
 const args = readArguments(Deno.args);
 console.log(`seed ${args.seed}`);
-if (args.only !== "client") fuzzDecoder(args);
-if (args.only !== "decoder") await fuzzClient(args);
+const isChosen = (level: string): boolean => (args.only ?? level) === level;
+if (isChosen("decoder")) fuzzDecoder(args);
+if (isChosen("serde")) fuzzSerde(args);
+if (isChosen("client")) await fuzzClient(args);

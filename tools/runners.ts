@@ -27,6 +27,7 @@ const LONG: readonly string[] = [
   "tests/conformance_wrapped_test.ts",
   "tests/connection/descriptors_test.ts",
   "tests/fuzz/",
+  "tests/structured/hostile_test.ts",
 ];
 
 /** Whether a file is for a target. */

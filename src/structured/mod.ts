@@ -89,7 +89,7 @@ const serde: ViewSerde = {
  *
  * | value | stored as | flags |
  * | --- | --- | --- |
- * | text, finite numbers, `bigint`, booleans, `null`, `Uint8Array` | as {@linkcode Serde | jsonSerde} stores it, for counters, `append` and other clients | 16, 2, 4, 32, 0 |
+ * | text, finite numbers, `bigint`, booleans, `null`, `Uint8Array` | as `jsonSerde` stores it, for counters, `append` and other clients | 16, 2, 4, 32, 0 |
  * | everything else | the form of this serde | 128 |
  *
  * Values with other flags than 128 are read as `jsonSerde` reads them, so a
@@ -116,15 +116,15 @@ const serde: ViewSerde = {
  *   makes `{}` of some.
  * - Elements of arrays are stored, other properties of arrays are not.
  *
- * Refused with a {@linkcode Serde | MemcacheSerdeError} are functions, symbols,
- * SharedArrayBuffer, properties named `__proto__`, and what exceeds the limits:
- * objects 500 deep (a key of a Map that is an object is a level, too), 16,777,216 elements of arrays with holes, 65,536
- * characters of a RegExp, bigints of 332,192 bits.
+ * Refused with a `MemcacheSerdeError` are functions, symbols, SharedArrayBuffer,
+ * properties named `__proto__`, and in one value more than these: objects 500
+ * deep (a key of a Map that is an object is a level, too), 16,777,216 elements
+ * of arrays with holes, 16,384 characters of RegExps, 332,192 bits of a bigint.
  *
  * Stored bytes run no code, whatever they are, and change nothing but the
- * result. Reading takes time and memory in proportion to their length; what was
- * not written by this serde is a `MemcacheSerdeError`. A Float16Array cannot be
- * read where there is none (Node 20 and 22).
+ * result. Reading takes time and memory in proportion to their length, and what
+ * this serde cannot have written is a `MemcacheSerdeError`. A Float16Array
+ * cannot be read where there is none (Node 20 and 22).
  *
  * Where JSON is enough, `jsonSerde` is several times as fast.
  *

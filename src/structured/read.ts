@@ -16,7 +16,7 @@ import {
   Depth,
   ERRORS,
   MAX_DEPTH,
-  MAX_PATTERN,
+  MAX_PATTERNS,
   MAX_SPARSE,
   VIEWS,
 } from "./kinds.ts";
@@ -53,7 +53,7 @@ function isSound(entry: readonly unknown[]): boolean {
       return (entry.length === 2 ||
         (entry.length === 3 && typeof second === "string" &&
           REGEXP_FLAGS.test(second))) &&
-        typeof first === "string" && first.length <= MAX_PATTERN;
+        typeof first === "string";
     case "ArrayBuffer":
       return entry.length === 2 && typeof first === "string" &&
         HANDLE.test(first);
@@ -74,6 +74,7 @@ class Makings {
   readonly #depth = new Depth();
   #errors: Set<object> | undefined;
   #sparse = 0;
+  #patterns = 0;
 
   constructor(key: string, bytes: Uint8Array, { blocks }: Frame) {
     this.#key = key;
@@ -135,19 +136,29 @@ class Makings {
   }
 
   #setOfError(error: Error, name: string | number, value: unknown): void {
-    const hidden = { writable: true, enumerable: false, configurable: true };
-    const define = (name: string, value: unknown) =>
-      Object.defineProperty(error, name, { ...hidden, value });
-    if (name === "cause") define("cause", value);
-    else if (name === "message" && typeof value === "string") {
-      define("message", value);
+    const isText = name === "message" && typeof value === "string";
+    if (name === "cause" || isText) {
+      Object.defineProperty(error, name, {
+        value,
+        writable: true,
+        enumerable: false,
+        configurable: true,
+      });
     } else {
       const Class = name === "name" ? ERRORS.get(value as string) : undefined;
       if (Class === undefined) this.refuse("it has an unknown kind of error");
       Object.setPrototypeOf(error, Class.prototype);
     }
     // Where it was read says nothing of where it was made.
-    define("stack", Error.prototype.toString.call(error));
+    if (name !== "cause") error.stack = Error.prototype.toString.call(error);
+  }
+
+  fromRegExpInfo(source: string, flags: string | undefined): RegExp {
+    this.#patterns += source.length;
+    if (this.#patterns > MAX_PATTERNS) {
+      this.refuse(`its patterns have more than ${MAX_PATTERNS} characters`);
+    }
+    return new RegExp(source, flags);
   }
 
   fromViewInfo(kind: ViewKind, buffer: ArrayBuffer): ArrayBufferView {
@@ -210,6 +221,8 @@ export function readStructured(
     return unflatten(entries as unknown[], undefined, {
       operations: {
         fromArrayBuffer: (handle) => makings.fromArrayBuffer(handle),
+        fromRegExpInfo: (source, flags) =>
+          makings.fromRegExpInfo(source, flags),
         fromViewInfo: (kind, buffer) => makings.fromViewInfo(kind, buffer),
         createArray: (length) => makings.enter(new Array(length)),
         createSparseArray: (length) => makings.createSparseArray(length),

@@ -10,10 +10,11 @@ import { MemcacheSerdeError } from "../errors.ts";
 import { FLAG_STRUCTURED } from "../serde/flags.ts";
 import type { Serialized } from "../types.ts";
 import { writeFrame } from "./frame.ts";
-import { Depth, ERRORS, MAX_DEPTH, MAX_PATTERN, MAX_SPARSE } from "./kinds.ts";
+import { Depth, ERRORS, MAX_DEPTH, MAX_PATTERNS, MAX_SPARSE } from "./kinds.ts";
 
-/** A bigint below this has at most 100,000 digits, which are read back. */
+/** Bigints between these have at most 100,000 digits, which are read back. */
 const BIGINT_LIMIT = 1n << 332_192n;
+const NEGATIVE_LIMIT = -BIGINT_LIMIT;
 
 /** Classes whose instances are never data, whatever properties they have. */
 const OPAQUE: ReadonlySet<string> = new Set([
@@ -127,6 +128,7 @@ class Answers {
   readonly #depth = new Depth();
   #errors: Set<object> | undefined;
   #sparse = 0;
+  #patterns = 0;
 
   constructor(key: string) {
     this.#key = key;
@@ -165,7 +167,7 @@ class Answers {
       case "bigint":
         if (
           (value as bigint) >= BIGINT_LIMIT ||
-          (value as bigint) <= -BIGINT_LIMIT
+          (value as bigint) <= NEGATIVE_LIMIT
         ) {
           return this.refuse(
             "a bigint of more than 332,192 bits",
@@ -237,10 +239,11 @@ class Answers {
   }
 
   regExpInfo({ source, flags }: RegExp): { source: string; flags: string } {
-    if (source.length > MAX_PATTERN) {
+    this.#patterns += source.length;
+    if (this.#patterns > MAX_PATTERNS) {
       this.refuse(
-        `a RegExp of more than ${MAX_PATTERN} characters`,
-        "store its source",
+        `RegExps of more than ${MAX_PATTERNS} characters`,
+        "store their sources",
       );
     }
     return { source, flags };
