@@ -18,7 +18,7 @@ export interface Command {
   readonly line: string;
   /** The value of a store, one character for each byte. */
   readonly data: string;
-  /** Whether it is sent with `noreply`. */
+  /** Whether it is sent with `noreply`, or quiet as a meta command. */
   readonly noreply: boolean;
 }
 
@@ -152,14 +152,17 @@ export class Peer {
     let data = "";
     if (STORES.has(name)) {
       const from = next;
-      next += Number(args[3]) + 2;
+      next += Number(name === "ms" ? args[1] : args[3]) + 2;
       this.#need = next;
       if (this.#rest.length < next) return undefined;
       data = this.#rest.slice(from, next - 2);
     }
     this.#rest = this.#rest.slice(next);
     this.#need = 0;
-    return { name, args, line, data, noreply: args.at(-1) === "noreply" };
+    const noreply = META.test(name)
+      ? args.includes("q")
+      : args.at(-1) === "noreply";
+    return { name, args, line, data, noreply };
   }
 }
 
@@ -261,11 +264,15 @@ export async function withServer(
 
 /** The words of classic memcached only: `ERROR` to all that is meta. */
 export function classic(command: Command, peer: Peer): undefined {
-  if (/^m[nagsde]$/.test(command.name)) peer.send("ERROR\r\n");
+  if (META.test(command.name)) peer.send("ERROR\r\n");
   else peer.answer(command);
 }
 
-const STORES = new Set(["set", "add", "replace", "append", "prepend", "cas"]);
+const META = /^m[nagsde]$/;
+
+const STORES = new Set([
+  ...["set", "add", "replace", "append", "prepend", "cas", "ms"],
+]);
 
 function answering(command: Command, peer: Peer): undefined {
   peer.answer(command);
@@ -286,6 +293,10 @@ export function reply(command: Command, items: Items): string {
       return "MN\r\n";
     case "mg":
       return metaGet(args, item);
+    case "ms":
+      return metaSet(command, items);
+    case "md":
+      return metaReply(command, items.delete(key) ? "HD" : "NF");
     case "get":
     case "gets":
       return values(args, items, name);
@@ -341,6 +352,40 @@ function metaGet(
   return flags.includes("v")
     ? `VA ${item.data.length} ${head}\r\n${item.data}\r\n`
     : `HD ${head}\r\n`;
+}
+
+/** The modes of `ms`, and the commands that do the same. */
+const MODES: Readonly<Record<string, string>> = {
+  E: "add",
+  R: "replace",
+  A: "append",
+  P: "prepend",
+  S: "set",
+};
+
+function metaSet(command: Command, items: Items): string {
+  const [key, , ...flags] = command.args;
+  const told = (letter: string) =>
+    flags.find((flag) => flag[0] === letter)?.slice(1);
+  const cas = told("C");
+  const name = cas === undefined ? MODES[told("M") ?? "S"] : "cas";
+  const args = [key, told("F") ?? "0", told("T") ?? "0", "", cas ?? ""];
+  const word = reply({ ...command, name, args, noreply: false }, items).trim();
+  return metaReply(command, META_WORDS[word]);
+}
+
+const META_WORDS: Readonly<Record<string, string>> = {
+  STORED: "HD",
+  NOT_STORED: "NS",
+  EXISTS: "EX",
+  NOT_FOUND: "NF",
+};
+
+/** An answer that is only a word, with the opaque token; none where it is left out. */
+export function metaReply({ args, noreply }: Command, word: string): string {
+  if (noreply && word === "HD") return "";
+  const back = args.filter((flag) => flag[0] === "O");
+  return `${[word, ...back].join(" ")}\r\n`;
 }
 
 function values(keys: readonly string[], items: Items, name: string): string {

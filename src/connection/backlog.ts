@@ -107,11 +107,16 @@ export class Backlog {
     tell: (request: Request) => void,
   ): void {
     const again: Request[] = [];
-    while (inflight.length > 0) {
-      const request = inflight.shift();
-      if (request === undefined || request.settled) continue;
+    const take = (request: Request): void => {
+      if (request.settled) return;
       if (request.replays === 0 && repeats(request)) again.push(request);
       else tell(request);
+    };
+    while (inflight.length > 0) {
+      const request = inflight.shift();
+      const members = request?.kind.members;
+      if (members !== undefined) members.forEach(take);
+      else if (request !== undefined) take(request);
     }
     for (let i = again.length - 1; i >= 0; i--) {
       again[i].replay();

@@ -95,7 +95,7 @@ export class Connection implements Lane {
 
   /** How many requests are waiting or in flight. */
   get pending(): number {
-    return this.unsent.length + (this.#link?.inflight.length ?? 0);
+    return this.unsent.length + (this.#link?.pending ?? 0);
   }
 
   /** Whether a link is open. */
@@ -297,18 +297,16 @@ export class Connection implements Lane {
    * what the link keeps, it keeps for as long as it lives.
    */
   #adopt(conn: Conn): Link {
-    const { auth, maxValueSize, protocol, join, report } = this.#options;
+    const { protocol, report } = this.#options;
     const link: Link = new Link(conn, {
+      ...this.#options,
       server: this.#name,
-      maxValueSize,
       batchBytes: batchBytes(this.#options),
-      auth,
       speaks: this.#approach.refusedProbe ? "classic" : this.#speaks,
       insistsOnMeta: protocol === "meta",
       // Nothing is risked on a link that is not known to be let in.
       patient: this.#place?.serves() === true,
       pulse: this.#approach.pulse,
-      join,
     }, {
       ready: () => {
         if (this.unsent.length < CROWD) this.#flush();
@@ -457,6 +455,7 @@ export class Connection implements Lane {
         } else request.fail(lossError(request, silence));
       },
     );
+    link.forsake(silence);
     if (this.unsent.length > 0) this.#connect(at);
   }
 
@@ -494,5 +493,6 @@ export class Connection implements Lane {
       }
     }
     this.unsent.fail(fail);
+    link?.forsake(error);
   }
 }

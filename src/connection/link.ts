@@ -37,11 +37,10 @@ import {
   type ReadText,
   type Request,
 } from "./request.ts";
+import { Quiet } from "./quiet.ts";
+import { OPAQUE_LIMIT } from "./quiet_run.ts";
 import { turnIsOver } from "./turns.ts";
 import { Writer } from "./writer.ts";
-
-/** Numbers given as opaque values stay below this. */
-const OPAQUE_LIMIT = 1_000_000;
 
 /** One open connection with its requests in flight. */
 export class Link implements ConnEvents {
@@ -82,10 +81,11 @@ export class Link implements ConnEvents {
   readonly #decoder: Decoder;
   readonly #text: ReadText;
   readonly #writer: Writer;
+  readonly #quiet: Quiet;
   #authenticated: boolean;
   #open = true;
   #opaque = Math.floor(Math.random() * OPAQUE_LIMIT);
-  /** Error lines that commands without reply may still have. */
+  /** Error lines that commands without reply may still have, if not quiet. */
   #unfenced = 0;
   #unfencedName = "";
   /** Bytes of the values of stores in flight. */
@@ -110,6 +110,10 @@ export class Link implements ConnEvents {
       : (bytes, start, end) => conn.text!(bytes, start, end);
     this.greeting = new Greeting(options, (error) => this.drop(error));
     this.intake = new Intake(options);
+    this.#quiet = new Quiet(options.server, options.maxPending, {
+      ask: (request) => this.#ask(request),
+      report: (error) => owner.report(error),
+    });
     this.#authenticated = options.auth === undefined;
     this.heardAt = now();
     conn.start(this);
@@ -118,6 +122,11 @@ export class Link implements ConnEvents {
   /** Whether no reply is owed, and every byte has been taken. */
   get quiet(): boolean {
     return this.inflight.length === 0 && !this.#writer.busy;
+  }
+
+  /** How many commands wait for a reply, or for their turn to go without. */
+  get pending(): number {
+    return this.inflight.length + this.#quiet.owed;
   }
 
   /** Whether errors of commands without reply are known for theirs. */
@@ -190,8 +199,10 @@ export class Link implements ConnEvents {
         const request = this.intake.take(unsent, bulk, meta);
         if (request !== undefined) this.#encode(request, out, silent);
       }
+      this.#quiet.fence(out);
       this.#writer.send(out);
       for (const request of silent) request.done(request.kind.unacknowledged);
+      this.#quiet.handOver();
       if (unsent.length > 0 && turnIsOver()) break;
     }
     const next = unsent.peek();
@@ -215,6 +226,7 @@ export class Link implements ConnEvents {
     const next = unsent.peek();
     if (next === undefined) return true;
     if (next.isDemanding && this.greeting.delays(next)) return true;
+    if (this.#quiet.holds(next)) return true;
     return this.greeting.speaks === "unknown" &&
       (this.#options.patient || this.#unfenced > 0 && !next.noreply);
   }
@@ -227,6 +239,17 @@ export class Link implements ConnEvents {
     const { greeting } = this;
     if (!greeting.isSaid) this.#say(greeting.probe(), out);
     const meta = greeting.speaks === "meta";
+    if (meta && this.#unfenced > 0) {
+      const name = this.#unfencedName;
+      this.#say(new FenceCommand(name, this.#unfenced, this.#owner), out);
+      this.#unfenced = 0;
+    }
+    const opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
+    if (meta && request.isQuiet) {
+      if (request.needsVersion && !this.#suits(request)) return;
+      if (this.#quiet.write(request, out, opaque)) this.#opaque = opaque;
+      return;
+    }
     if (request.noreply) {
       if (!encoded(request, out, meta, 0)) return;
       this.#unfenced += ERROR_LINES;
@@ -234,16 +257,14 @@ export class Link implements ConnEvents {
       silent.push(request);
       return;
     }
+    this.#quiet.fence(out);
     if (this.#unfenced > 0) {
-      if (meta) {
-        const name = this.#unfencedName;
-        this.#say(new FenceCommand(name, this.#unfenced, this.#owner), out);
-      } else request.unfencedBefore = this.#unfenced;
+      request.unfencedBefore = this.#unfenced;
       this.#unfenced = 0;
     }
-    this.#opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
     if (request.needsVersion && !this.#suits(request)) return;
-    if (!encoded(request, out, meta, this.#opaque)) return;
+    this.#opaque = opaque;
+    if (!encoded(request, out, meta, opaque)) return;
     if (request.endsConnection) this.closing = true;
     this.#storing += request.weight;
     this.#ask(request);
@@ -354,7 +375,9 @@ export class Link implements ConnEvents {
           this.verified = true;
           this.#owner.verified(this.greeting.speaks);
         }
-        if (head.endsConnection || probed) this.#owner.ready();
+        if (head.endsConnection || probed || this.#quiet.resumes()) {
+          this.#owner.ready();
+        }
         continue;
       }
       if (step === COMPLETE_DROP) {
@@ -423,6 +446,12 @@ export class Link implements ConnEvents {
     if (!this.#open) return;
     this.abandon();
     this.#owner.lost(this, error);
+    this.forsake(error);
+  }
+
+  /** Tells of commands without reply that are not known to be done. */
+  forsake(error: MemcacheError | undefined): void {
+    this.#quiet.lost(error);
   }
 
   /** Closes the connection without telling its owner. */

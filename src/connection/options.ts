@@ -78,6 +78,8 @@ export type Speaks = "unknown" | "meta" | "classic";
 export interface LinkOptions {
   /** Name of the server. */
   readonly server: string;
+  /** Commands that may wait for a reply. */
+  readonly maxPending: number;
   /** Largest value to accept, in bytes. */
   readonly maxValueSize: number;
   /** Commands are encoded up to this many bytes before they are written. */

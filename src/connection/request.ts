@@ -100,6 +100,8 @@ export const PROBES = 1024;
 export const NEEDS_META = 2048;
 /** Not every version of the server knows all of it. */
 export const NEEDS_VERSION = 4096;
+/** Where the server speaks meta it is answered only if there is something to say. */
+export const QUIET = 8192;
 
 /**
  * What tells one command from another: how it is written, and what its replies
@@ -166,6 +168,14 @@ export abstract class Command {
   get rawToken(): Uint8Array | undefined {
     return undefined;
   }
+
+  /** The requests that it stands for, if it stands for others. */
+  get members(): readonly Request[] | undefined {
+    return undefined;
+  }
+
+  /** Tells its caller what it means that a quiet command was not answered. */
+  silent(): void {}
 
   /** What its caller is told when it was sent without asking for a reply. */
   get unacknowledged(): unknown {
@@ -252,6 +262,16 @@ export class Request {
   /** See {@linkcode NOREPLY}. */
   get noreply(): boolean {
     return (this.#traits & NOREPLY) !== 0;
+  }
+
+  /** See {@linkcode QUIET}. */
+  get quiet(): boolean {
+    return (this.#traits & QUIET) !== 0;
+  }
+
+  /** Whether its answer may never come. */
+  get isQuiet(): boolean {
+    return (this.#traits & (NOREPLY | QUIET)) !== 0;
   }
 
   /** See {@linkcode READ_ONLY}. */

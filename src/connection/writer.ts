@@ -9,7 +9,7 @@
 
 import type { Conn } from "../conn/conn.ts";
 import { type MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
-import type { Output } from "../wire/output.ts";
+import { encodeText, type Output } from "../wire/output.ts";
 import { now } from "./alarm.ts";
 import { asMemcacheError } from "./failures.ts";
 import { returnMemory } from "./memory.ts";
@@ -20,7 +20,10 @@ interface Segment {
   readonly length: number;
 }
 
-const CRLF: Segment = { bytes: new Uint8Array([13, 10]), length: 2 };
+const CRLF: Segment = { bytes: encodeText("\r\n"), length: 2 };
+
+/** Behind a value of a quiet command. */
+const FENCE: Segment = { bytes: encodeText("\r\nmn\r\n"), length: 6 };
 
 /** Writes what commands were encoded to. */
 export class Writer {
@@ -57,7 +60,8 @@ export class Writer {
     }
     if (out.large !== undefined) {
       const { large, largeLength } = out;
-      this.#segments.push({ bytes: large, length: largeLength }, CRLF);
+      const end = out.isFenced ? FENCE : CRLF;
+      this.#segments.push({ bytes: large, length: largeLength }, end);
     }
     this.#write();
   }

@@ -65,7 +65,7 @@ export class Seat {
       return;
     }
     this.isLate = false;
-    let load = unsent.length + link.inflight.length;
+    let load = unsent.length + link.pending;
     if (at !== undefined) {
       this.#silence = load > 0 && at - (link.silentSince ?? at) >= SILENCE
         ? FULL

@@ -22,6 +22,8 @@ export class Output {
   large: Uint8Array | undefined = undefined;
   /** The length of `large` that its header tells. */
   largeLength = 0;
+  /** Whether `mn` follows behind the large value and its CRLF. */
+  isFenced = false;
 
   /** Takes the memory to write into. */
   constructor(bytes: Uint8Array) {
@@ -32,6 +34,7 @@ export class Output {
   clear(): void {
     this.length = 0;
     this.large = undefined;
+    this.isFenced = false;
   }
 
   /** The bytes written so far, as a view. */
@@ -164,18 +167,18 @@ export class Output {
 
   /**
    * Ends a storage line and adds the data block: the length of the value,
-   * `rest` (what follows the length), and the value. A large value of bytes
-   * is left in `large`, to be written behind this output without a copy.
+   * `rest` (what follows the length), a number if there is one, and the value.
+   * A large value of bytes is left in `large`, to be written behind this output
+   * without a copy.
    */
-  block(data: Uint8Array | string, rest: string): void {
+  block(data: Uint8Array | string, rest: string, number = -1): void {
     if (typeof data === "string" && data.length >= LARGE_VALUE) {
-      this.block(utf8.encode(data), rest);
+      this.block(utf8.encode(data), rest, number);
       return;
     }
     if (typeof data !== "string") {
       this.uint(data.length);
-      this.text(rest);
-      this.crlf();
+      this.#endLine(rest, number);
       if (data.length >= LARGE_VALUE) {
         this.large = data;
         this.largeLength = data.length;
@@ -189,8 +192,7 @@ export class Output {
     // turns out to be wrong.
     const start = this.length;
     this.uint(data.length);
-    this.text(rest);
-    this.crlf();
+    this.#endLine(rest, number);
     const from = this.length;
     this.text(data);
     const end = this.length;
@@ -201,10 +203,15 @@ export class Output {
       if (shift > 0) this.bytes.copyWithin(from + shift, from, end);
       this.length = start;
       this.uint(count);
-      this.text(rest);
-      this.crlf();
+      this.#endLine(rest, number);
       this.length = end + shift;
     }
+    this.crlf();
+  }
+
+  #endLine(rest: string, number: number): void {
+    this.text(rest);
+    if (number >= 0) this.uint(number);
     this.crlf();
   }
 }

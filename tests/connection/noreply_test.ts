@@ -68,7 +68,7 @@ test("Client resolves a command without reply once it is handed over", async () 
         await warm(client);
         server.script = () => undefined;
         assertEquals(await call(client), wanted, name);
-        await server.until(() => server.last.commands.at(-1)?.noreply === true);
+        await server.until(() => server.last.commands.some((c) => c.noreply));
         assertEquals(errors, [], name);
       });
     }
@@ -104,7 +104,10 @@ for (const [line, type] of LINES) {
           undefined,
           new Map([["a", "v"]]),
         ], name);
-        assertEquals(errors.length, 3, name);
+        // A refused value has one line; of other errors there may be two for one
+        // of the commands that went together, and none for the other.
+        const single = line.startsWith("SERVER_ERROR");
+        assertEquals(errors.length, single ? 3 : 2, name);
         for (const error of errors) {
           assertInstanceOf(error, type, name);
           assertEquals(error.sent, true);
@@ -148,7 +151,7 @@ test("Client fences commands without reply once for all that follow them", async
     await client.get("c");
     await client.get("c");
     const names = server.last.commands.slice(before).map(({ name }) => name);
-    assertEquals(names.join(" "), "set set mn mg mg set mn mg mg");
+    assertEquals(names.join(" "), "ms ms mn mg mg ms mn mg mg");
   });
 });
 
@@ -229,7 +232,7 @@ test("Client tells onError of an error line that comes while nothing is in fligh
         usual,
       );
       await client.set("a", "x", QUIET);
-      await server.until(() => server.last.commands.at(-1)?.noreply === true);
+      await server.until(() => server.last.commands.some((c) => c.noreply));
       while (errors.length === 0) await turn();
       assertEquals(errors[0].command, "set");
       assertEquals(await client.get("a"), undefined);

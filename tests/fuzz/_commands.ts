@@ -19,8 +19,10 @@ export interface Command {
   readonly line: string;
   /** The data block, where there is one. */
   readonly data: string | undefined;
-  /** Whether no reply is asked for. */
+  /** Whether no reply is asked for, or only one that says something is wrong. */
   readonly noreply: boolean;
+  /** The opaque token of a quiet store, which is read as the classic one. */
+  readonly opaque?: string;
 }
 
 /** A command line that no client should send. */
@@ -131,11 +133,45 @@ function readLine(line: string): Omit<Command, "data"> {
     throw new Malformed(`Line of ${line.length + 2} bytes: ${show(line)}`);
   }
   const args = blank < 0 ? [] : line.slice(blank + 1).split(" ");
+  if (name === "ms" && args.includes("q", 2)) return readQuiet(line, args);
   const keys = keysOf(name, args);
   // A key may be called "noreply".
   const others = args.slice(name.startsWith("g") ? args.length : keys.length);
   const noreply = name !== "stats" && others.at(-1) === "noreply";
   return { name, keys, args, line, noreply };
+}
+
+/** What the modes of `ms` are called where there is no `ms`. */
+const MODES: ReadonlyMap<string, string> = new Map([
+  ...[["S", "set"], ["E", "add"], ["R", "replace"]] as const,
+  ...[["A", "append"], ["P", "prepend"]] as const,
+]);
+
+/** Reads a quiet `ms` as the store that it is. */
+function readQuiet(
+  line: string,
+  [key, size, ...flags]: readonly string[],
+): Omit<Command, "data"> {
+  const letters = flags.map(([letter]) => letter);
+  if (new Set(letters).size < letters.length) {
+    throw new Malformed(`A flag is there twice: ${show(line)}`);
+  }
+  const told = (letter: string, usual: string, form: string): string => {
+    const flag = flags.find((flag) => flag.startsWith(letter)) ??
+      letter + usual;
+    const value = flag.slice(1);
+    if (!new RegExp(`^${form}$`).test(value)) {
+      throw new Malformed(`No ${letter} is ${flag}: ${show(line)}`);
+    }
+    return value;
+  };
+  const cas = told("C", "", `(?:${UINT64})?`);
+  const mode = MODES.get(told("M", "S", "[SERAP]"));
+  const name = cas === "" ? mode ?? "set" : "cas";
+  const opaque = told("O", "", "\\d{1,6}");
+  const args = [key, told("F", "0", UINT32), told("T", "0", EXPTIME), size];
+  if (cas !== "") args.push(cas);
+  return { name, keys: [key], args, line, noreply: true, opaque };
 }
 
 function sizeOf({ name, args }: Omit<Command, "data">): number | undefined {

@@ -51,6 +51,7 @@ const MAX_UINT64 = 2n ** 64n - 1n;
 /** Errors end a line, whatever else is in it. */
 const ERROR = /(?:ERROR|CLIENT_ERROR|SERVER_ERROR)[^\n]*?\r\n/y;
 const REFUSED = /object too large for cache|out of memory storing object/;
+const REFUSAL = /(?:HD|NS|EX|NF) O\d{1,6} *\r\n/y;
 const VALUE = /VALUE ([!-\xff]+) (\d{1,15}) (\d{1,15})(?: (\d{1,20}))?\r\n/y;
 const META = /(VA (\d{1,15})|HD|EN|MN)((?: +[!-\xff]+)* *)\r\n/y;
 const NUMBER = /(\d{1,20}) *\r\n/y;
@@ -120,13 +121,13 @@ export function readReplies(
   return meanings;
 }
 
-/** The errors of commands without reply stand before the next answer. */
+/** What commands without reply are answered stands before the next answer. */
 function behindErrors(text: string, from: number): number {
   let at = from;
   for (;;) {
-    const error = match(ERROR, text, at);
-    if (error === null) return at;
-    at = ERROR.lastIndex;
+    const pattern = match(ERROR, text, at) === null ? REFUSAL : ERROR;
+    if (match(pattern, text, at) === null) return at;
+    at = pattern.lastIndex;
   }
 }
 

@@ -66,6 +66,13 @@ export function ownerOf(value: string): string | undefined {
     : undefined;
 }
 
+/** What a quiet store is answered that is not stored. */
+const REFUSALS: ReadonlyMap<string, string> = new Map([
+  ["NOT_STORED\r\n", "NS"],
+  ["EXISTS\r\n", "EX"],
+  ["NOT_FOUND\r\n", "NF"],
+]);
+
 /** One server's items, and its answers. */
 export class World {
   /** What is stored now. */
@@ -99,7 +106,10 @@ export class World {
     const bent = this.bend?.(command);
     if (bent !== undefined) return bent;
     const reply = this.#answer(command);
-    return command.noreply ? "" : reply;
+    const { noreply, opaque } = command;
+    if (opaque === undefined) return noreply ? "" : reply;
+    const code = REFUSALS.get(reply);
+    return code === undefined ? "" : `${code} O${opaque}\r\n`;
   }
 
   #answer(command: Command): string {

@@ -84,7 +84,7 @@ test("PooledClient shows a store without reply to what follows it", async () => 
       client.incr("key", 1),
     ]);
     assertEquals(got, [1, 1, new Map([["key", 1]]), 2]);
-    for (const line of ["set key", "mg key", "get key", "incr key"]) {
+    for (const line of ["ms key", "mg key", "get key", "incr key"]) {
       assertEquals(peersOf(server, line), [2], line);
     }
     // The server has answered behind it: no more reason to go there.
@@ -105,7 +105,7 @@ test("PooledClient sends commands without reply by one connection", async () => 
       Array.from({ length: 300 }, (_, i) => `quiet-${i}`),
     );
     assertEquals(values.size, 300);
-    assertEquals(peersOf(server, "set quiet"), [0]);
+    assertEquals(peersOf(server, "ms quiet"), [0]);
     await client.flushAll({ noreply: true });
     assertEquals(await client.get("quiet-7"), undefined);
   });
@@ -124,7 +124,7 @@ test("PooledClient remembers so many keys at most, then takes all for changed", 
       );
       assertEquals(distinct(gets), [round]);
     }
-    assertEquals(peersOf(server, "set q-").length, 1);
+    assertEquals(peersOf(server, "ms q-").length, 1);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   COMPLETE,
   IDEMPOTENT,
   NOREPLY,
+  QUIET,
   RELEASES,
 } from "../../connection/request.ts";
 import { MemcacheIllegalInputError } from "../../errors.ts";
@@ -37,6 +38,16 @@ const HEADS: Readonly<Record<StoreVerb, string>> = {
   cas: "cas ",
 };
 
+/** What the lines of quiet stores have behind the length of the value. */
+const MODES: Readonly<Record<StoreVerb, string>> = {
+  set: "",
+  add: " ME",
+  replace: " MR",
+  append: " MA",
+  prepend: " MP",
+  cas: "",
+};
+
 /** All of a store but its value. Every part has been checked. */
 export interface StoreHead {
   /** The caller's key. */
@@ -53,6 +64,30 @@ export interface StoreHead {
   readonly cas: string | undefined;
 }
 
+/** The flags of a quiet store, up to its opaque number, and what they are for. */
+interface QuietFlags {
+  readonly verb: StoreVerb;
+  readonly flags: number;
+  readonly exptime: number;
+  readonly text: string;
+}
+
+function quietFlags(
+  verb: StoreVerb,
+  flags: number,
+  exptime: number,
+  cas: string | undefined,
+): QuietFlags {
+  let text = MODES[verb];
+  if (flags !== 0) text += ` F${flags}`;
+  if (exptime !== 0) text += ` T${exptime}`;
+  if (cas !== undefined) text += ` C${cas}`;
+  return { verb, flags, exptime, text: `${text} q O` };
+}
+
+/** Those of the last one: as a rule the next one has the same. */
+let last: QuietFlags = quietFlags("set", 0, 0, undefined);
+
 /** One value is stored. */
 export class StoreCommand extends Command {
   readonly #head: StoreHead;
@@ -68,7 +103,7 @@ export class StoreCommand extends Command {
     super(
       command,
       head.key,
-      CARRIES_VALUE | RELEASES | (head.noreply ? NOREPLY : 0) |
+      CARRIES_VALUE | RELEASES | (head.noreply ? NOREPLY | QUIET : 0) |
         (command === "set" || command === "replace" ? IDEMPOTENT : 0),
       data.length,
     );
@@ -77,7 +112,7 @@ export class StoreCommand extends Command {
     this.#data = data;
   }
 
-  override encode(out: Output): void {
+  override encode(out: Output, meta: boolean, opaque: number): void {
     const data = this.#data;
     if (data === undefined) return;
     if (data.length !== this.request.weight) {
@@ -87,6 +122,10 @@ export class StoreCommand extends Command {
       );
     }
     const { wireKey, exptime, cas, noreply } = this.#head;
+    if (meta && noreply) {
+      this.#encodeQuiet(out, data, opaque);
+      return;
+    }
     // The command is one of the few that the constructor takes.
     out.keyed(HEADS[this.command as StoreVerb], wireKey, " ");
     out.uint(this.#flags);
@@ -96,6 +135,19 @@ export class StoreCommand extends Command {
     out.byte(32);
     const rest = cas === undefined ? "" : ` ${cas}`;
     out.block(data, noreply ? `${rest} noreply` : rest);
+  }
+
+  /** Sent with `noreply` where the server speaks meta: it tells of refusals. */
+  #encodeQuiet(out: Output, data: Uint8Array | string, opaque: number): void {
+    const { wireKey, exptime, cas } = this.#head;
+    const verb = this.command as StoreVerb;
+    const flags = this.#flags;
+    if (
+      cas !== undefined || verb !== last.verb || flags !== last.flags ||
+      exptime !== last.exptime
+    ) last = quietFlags(verb, flags, exptime, cas);
+    out.keyed("ms ", wireKey, " ");
+    out.block(data, last.text, opaque);
   }
 
   override read(reply: Decoder, kind: number): number {
