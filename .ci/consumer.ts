@@ -18,6 +18,7 @@ import {
   sha256Keys,
   StrictClient,
 } from "@x/memcache";
+import { structuredSerde } from "@x/memcache/structured";
 import { MemcachedServer } from "@x/memcache/testing";
 
 const server: MemcachedServer = await MemcachedServer.start();
@@ -45,6 +46,11 @@ try {
 }
 // @ts-expect-error A key is no number.
 await client.get(1).catch(() => {});
+const rich: Client = new Client(spec, { serde: compressedSerde({ serde: structuredSerde }) });
+await rich.set("rich", new Map([["at", new Date(0)]]));
+const dates: Map<string, Date> | undefined = await rich.get<Map<string, Date>>("rich");
+if (dates?.get("at")?.getTime() !== 0) throw new Error("structuredSerde lost a Date");
+await rich.close();
 const hashOptions: HashClientOptions = { hasher: new RendezvousHash(), retryAttempts: 1 };
 const cluster = new HashClient([server.address], hashOptions);
 cluster.events.addEventListener("serverdead", ({ server, error }: ServerEvent) => console.log(server, error?.code));
