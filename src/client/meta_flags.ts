@@ -39,7 +39,7 @@ export interface MetaFlags {
   readonly returned: string;
   /** The caller's own token. */
   readonly opaque: string | undefined;
-  /** Whether the most likely answer is left out. */
+  /** Whether the most likely answer is left out: not one that returns more. */
   readonly quiet: boolean;
   /** Flags that need more than the first version with meta commands. */
   readonly needs: readonly VersionNeed[];
@@ -128,9 +128,16 @@ class FlagWriter {
       text: this.text,
       returned: this.returned,
       opaque,
-      quiet: this.#isSet("quiet", quiet),
+      quiet: this.#isSet("quiet", quiet) && !this.#tellsMore(),
       needs: this.#needs,
     };
+  }
+
+  /** Whether the answer that would be left out returns something. */
+  #tellsMore(): boolean {
+    if (this.#command === "ms") return /[cs]/.test(this.returned);
+    return this.#command === "ma" &&
+      (this.text.includes(" v") || /[ct]/.test(this.returned));
   }
 
   #isSet(name: string, wanted: unknown): boolean {

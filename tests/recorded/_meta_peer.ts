@@ -107,6 +107,7 @@ function adapted(reply: string, text: string, { flags }: Recorded): string {
   const sent = text.slice(0, text.indexOf("\r\n")).split(" ");
   const opaque = sent.find((flag) => /^O\d+$/.test(flag));
   let head = reply.slice(0, at);
+  if (sent.includes("q")) head = head.replace(/ O[!-~]+/, ` ${opaque}`);
   if (opaque !== undefined && !flags.some((flag) => flag[0] === "O")) {
     head += ` ${opaque}`;
   }

@@ -319,8 +319,9 @@ export function comparable(
     const [letter] = flag;
     // It is the client's choice to leave an answer out.
     if (letter === "q") return false;
-    // The client's own token, and the number that its serde needs.
-    if (letter === "O" && !has("O")) return false;
+    // The client's own token, which a quiet command has in place of the
+    // caller's, and the number that its serde needs.
+    if (letter === "O" && (!has("O") || has("q"))) return false;
     if (name === "mg" && flag === "f" && has("v") && !has("f")) return false;
     // Said or not, it is the same.
     if (name === "ma" && /^(?:D1|MI|M\+)$/.test(flag)) return false;

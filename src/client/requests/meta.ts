@@ -11,6 +11,7 @@ import {
   IDEMPOTENT,
   NEEDS_META,
   NEEDS_VERSION,
+  QUIET,
   READ_ONLY,
   type ReadText,
 } from "../../connection/request.ts";
@@ -52,7 +53,8 @@ export abstract class MetaCommand extends Command {
     super(
       command,
       key.name,
-      NEEDS_META | (flags.needs.length > 0 ? NEEDS_VERSION : 0) | traits,
+      NEEDS_META | (flags.needs.length > 0 ? NEEDS_VERSION : 0) |
+        (flags.quiet ? QUIET : 0) | traits,
       weight,
     );
     this.metaKey = key;
@@ -67,11 +69,22 @@ export abstract class MetaCommand extends Command {
   override encode(out: Output, meta: boolean, opaque: number): void {
     demandMeta(this, meta);
     const { wireKey, isBinary } = this.metaKey;
-    const { text, opaque: token } = this.flags;
+    const { text, quiet } = this.flags;
+    const token = this.#token;
     this.#opaque = token === undefined ? opaque : -1;
     out.keyed(`${this.command} `, wireKey, this.lengthFirst ? " " : "");
-    const rest = `${isBinary ? " b" : ""}${text} O${token ?? opaque}`;
+    const rest = `${isBinary ? " b" : ""}${text}${quiet ? " q" : ""} O${
+      token ?? opaque
+    }`;
     this.encodeRest(out, rest);
+  }
+
+  /**
+   * The caller's own token, if it goes on the wire. Among quiet commands only
+   * our numbers tell whose an answer is.
+   */
+  get #token(): string | undefined {
+    return this.flags.quiet ? undefined : this.flags.opaque;
   }
 
   /** Whether the length of a value stands before the flags. */
@@ -103,6 +116,14 @@ export abstract class MetaCommand extends Command {
     text: ReadText,
   ): boolean;
 
+  override silent(): void {
+    // The server has the key as we do.
+    this.request.done(this.complete(this.hidden, { key: "" }));
+  }
+
+  /** The answer that is left out of quiet commands. */
+  protected abstract get hidden(): MetaResult;
+
   /** Puts what every command may return into a result. */
   protected complete<R extends MetaResult>(result: R, returned: Returned): R {
     const { returned: wanted, opaque } = this.flags;
@@ -118,7 +139,7 @@ export abstract class MetaCommand extends Command {
 
   /** Whether the reply carries the opaque token, and the key if it has one. */
   #isOwn(kind: number, { opaque, key, isBase64 }: Returned): boolean {
-    const { opaque: token } = this.flags;
+    const token = this.#token;
     // Servers before 1.6.18 leave the flags out of a miss.
     if (opaque === undefined) return kind === EN;
     if (opaque !== (token ?? String(this.#opaque))) return false;

@@ -53,6 +53,10 @@ export class MetaGetCommand extends MetaCommand {
     return keepsBytes(this.#context.serde, flags);
   }
 
+  protected override get hidden(): MetaGetResult {
+    return { status: "miss" };
+  }
+
   protected override accept(
     reply: Decoder,
     kind: number,
@@ -60,8 +64,7 @@ export class MetaGetCommand extends MetaCommand {
     text: ReadText,
   ): boolean {
     if (kind === EN) {
-      const result: MetaGetResult = { status: "miss" };
-      this.request.done(this.complete(result, returned));
+      this.request.done(this.complete(this.hidden, returned));
       return true;
     }
     if (kind !== (this.#hasValue ? VA : HD)) return false;

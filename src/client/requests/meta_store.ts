@@ -69,6 +69,10 @@ export class MetaSetCommand extends MetaCommand {
     out.block(data, number + flags);
   }
 
+  protected override get hidden(): MetaSetResult {
+    return { status: "stored" };
+  }
+
   protected override accept(
     _reply: Decoder,
     kind: number,
@@ -113,6 +117,10 @@ export class MetaDeleteCommand extends MetaCommand {
     super("md", key, deleteFlags(options), traits);
   }
 
+  protected override get hidden(): MetaDeleteResult {
+    return { status: "deleted" };
+  }
+
   protected override accept(
     _reply: Decoder,
     kind: number,
@@ -149,6 +157,10 @@ export class MetaArithmeticCommand extends MetaCommand {
     super("ma", key, arithmeticFlags(options), 0);
     this.#isBig = typeof options.delta === "bigint";
     this.#hasValue = options.returnValue ?? true;
+  }
+
+  protected override get hidden(): MetaArithmeticResult {
+    return { status: "stored" };
   }
 
   protected override accept(
