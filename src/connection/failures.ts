@@ -7,6 +7,7 @@
 import {
   MemcacheConnectionError,
   MemcacheError,
+  type MemcacheErrorOptions,
   MemcacheOverloadError,
   MemcacheServerError,
   MemcacheTimeoutError,
@@ -66,6 +67,18 @@ export function connectTimeoutError(
   return new MemcacheTimeoutError(
     `Cannot connect to ${server}: no connection within ${connectTimeout} ms (connectTimeout)`,
     { server, sent: false },
+  );
+}
+
+/** An attempt to connect has failed, for something that waited for no other. */
+export function dialError(
+  cause: unknown,
+  about: MemcacheErrorOptions,
+): MemcacheError {
+  if (cause instanceof MemcacheError) return rebound(cause, about);
+  return new MemcacheConnectionError(
+    `Cannot connect to ${about.server}: ${reason(cause)}`,
+    { ...about, cause },
   );
 }
 

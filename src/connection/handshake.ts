@@ -6,7 +6,11 @@
  * @module
  */
 
-import type { MemcacheError } from "../errors.ts";
+import {
+  type MemcacheError,
+  type MemcacheErrorOptions,
+  MemcacheUnknownError,
+} from "../errors.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import { encodeText, type Output } from "../wire/output.ts";
 import {
@@ -18,7 +22,7 @@ import {
   STORED,
   VERSION,
 } from "../wire/reply.ts";
-import { lineText, replyError } from "../wire/reply_error.ts";
+import { lineError, lineText, replyError } from "../wire/reply_error.ts";
 import {
   Command,
   COMPLETE,
@@ -86,6 +90,19 @@ function wordsToTell(line: string): string {
   if (KNOWN.test(line)) return line;
   const [word] = /^(?:CLIENT_|SERVER_)?ERROR/.exec(line) ?? ["ERROR"];
   return `${word} (its words are not shown, the password may be among them)`;
+}
+
+/** The error that a line in answer to a login tells, if it does. */
+export function loginError(
+  line: string,
+  about: MemcacheErrorOptions,
+): MemcacheError | undefined {
+  if (line === "STORED") return undefined;
+  if (line.includes("ERROR")) return lineError(wordsToTell(line), about);
+  return new MemcacheUnknownError(
+    "Cannot authenticate: what answers is no memcached",
+    about,
+  );
 }
 
 /** Asks with `mn` whether the server speaks the meta protocol. */

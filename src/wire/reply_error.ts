@@ -13,9 +13,10 @@ import {
   MemcacheNonNumericError,
   MemcacheServerError,
   MemcacheUnknownCommandError,
+  MemcacheUnknownError,
 } from "../errors.ts";
 import type { Header } from "./header.ts";
-import { CLIENT_ERROR, ERROR, LINE, NUMBER } from "./reply.ts";
+import { CLIENT_ERROR, ERROR, LINE, NUMBER, SERVER_ERROR } from "./reply.ts";
 
 /** Longest part of a server's own words in a message. */
 const MAX_TEXT = 200;
@@ -97,6 +98,39 @@ export function replyError(
     `Cannot run command: the server answered "${text}"`,
     refused ? { ...about, code: "ERR_VALUE_REFUSED" } : about,
   );
+}
+
+/**
+ * Makes an error of a line that is read as text; of one that is no error line,
+ * too: it has no place where it came.
+ *
+ * @param line The line, without its end.
+ * @param about The command and the server.
+ */
+export function lineError(
+  line: string,
+  about: MemcacheErrorOptions,
+): MemcacheError {
+  const text = shown(line);
+  const [word] = /^(?:CLIENT_|SERVER_)?ERROR/.exec(text) ?? [];
+  const kind = word === undefined ? undefined : KINDS.get(word);
+  if (kind !== undefined) return replyError(kind, text, about);
+  return new MemcacheUnknownError(
+    `Cannot read the reply to ${about.command}: "${text}" is no line of it`,
+    about,
+  );
+}
+
+const KINDS: ReadonlyMap<string, number> = new Map([
+  ["ERROR", ERROR],
+  ["CLIENT_ERROR", CLIENT_ERROR],
+  ["SERVER_ERROR", SERVER_ERROR],
+]);
+
+/** A text as it may be shown: cut, without control characters. */
+function shown(text: string): string {
+  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
+  return cut.replace(/[^\x20-\x7e…]/g, "?");
 }
 
 /** Names a line by its first word, unless that may be part of a value. */

@@ -7,9 +7,10 @@ import {
   MemcacheNonNumericError,
   MemcacheServerError,
   MemcacheUnknownCommandError,
+  MemcacheUnknownError,
 } from "../../src/errors.ts";
 import { wordKind } from "../../src/wire/reply.ts";
-import { lineText, replyError } from "../../src/wire/reply_error.ts";
+import { lineError, lineText, replyError } from "../../src/wire/reply_error.ts";
 import { test } from "../_runtime.ts";
 import { bytes } from "../_vectors.ts";
 
@@ -120,4 +121,29 @@ test("lineText() shows a line, and nothing that could harm a terminal", () => {
     const around = bytes(`<<${line}>>`);
     assertEquals(lineText(around, 2, 2 + line.length), text);
   }
+});
+
+test("lineError() makes the same errors of lines that are text", () => {
+  const about = { server: "a:1", command: "watch", sent: true };
+  for (const [line, type, code, message] of CASES) {
+    const error = lineError(line, about);
+    assertStrictEquals(error.constructor, type, line);
+    assertEquals(
+      [error.code, error.message, error.server, error.command, error.sent],
+      [code, message.replace("LINE", line), "a:1", "watch", true],
+    );
+  }
+});
+
+test("lineError() shows a line that is none of the protocol's", () => {
+  const error = lineError(`hello\0\x7fé${"x".repeat(500)}`, {
+    command: "watch",
+  });
+  assert(error instanceof MemcacheUnknownError);
+  assertEquals(
+    error.message,
+    `Cannot read the reply to watch: "hello???${
+      "x".repeat(192)
+    }…" is no line of it`,
+  );
 });
