@@ -39,6 +39,8 @@ export type {
   StoreOptions,
   Versioned,
 } from "./src/client/commands.ts";
+export type { CacheCommands } from "./src/cache/commands.ts";
+export type { GetOrSetOptions, LoadContext } from "./src/cache/options.ts";
 export type {
   FlushOptions,
   RawOptions,

@@ -14,6 +14,7 @@ import type {
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
+import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
 import { namespaced } from "./namespaced.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
@@ -34,6 +35,7 @@ const LEAST = 1;
  *   the others, nor copied from them: `gat` and `gats` touch in the first, and
  *   read from the others. What is deleted from the first is read from the next,
  *   if that has it.
+ * - `getOrSet` is the first client's, which loads what the others do not have.
  * - An error of one client ends the call: it is no miss. With the option
  *   `errorsAsMisses` of a client it is, and the next one is asked.
  * - A value of another client than the first comes with the `cas` 0, which no
@@ -295,6 +297,30 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
   /** Sets a new lifetime in the first. See {@linkcode KeyCommands.touch}. */
   touch(key: Key, ttl: Ttl, options?: NoreplyOptions): Promise<boolean> {
     return this.#first.touch(key, ttl, options);
+  }
+
+  /**
+   * Reads a value of the first. What that does not have is read from the others,
+   * or loaded, once for all who ask. See {@linkcode KeyCommands.getOrSet}.
+   */
+  getOrSet<T>(
+    key: Key,
+    load: (key: string, context: LoadContext) => T | Promise<T>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    // The first client knows what is wrong with anything else.
+    if (typeof load !== "function") {
+      return this.#first.getOrSet(key, load, options);
+    }
+    return this.#first.getOrSet(key, async (name, context) => {
+      const { signal, isRefresh } = context;
+      // What the others have is no newer than what is to be loaded anew.
+      for (const client of isRefresh ? [] : this.#clients.slice(1)) {
+        const found = await client.get<T>(key, { signal });
+        if (found !== undefined) return found;
+      }
+      return await load(name, context);
+    }, options);
   }
 
   /** Lets go of all connections. See {@linkcode KeyCommands.disconnect}. */

@@ -20,6 +20,7 @@ import type {
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
+import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { namespaced } from "./namespaced.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
 
@@ -407,6 +408,15 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   namespace(prefix: string): StrictClient<Namespace> & Namespace {
     const view = this.#client.namespace(prefix);
     return namespaced(new StrictClient(view), [view]);
+  }
+
+  /** Reads a value, or loads it. See {@linkcode KeyCommands.getOrSet}. */
+  getOrSet<T>(
+    key: Key,
+    load: (key: string, context: LoadContext) => T | Promise<T>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    return this.#client.getOrSet(key, load, options);
   }
 
   /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */

@@ -33,11 +33,23 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   namespaced: ["types", "client/commands.ts"],
   fallback: [
-    ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+    ...[
+      "errors",
+      "types",
+      "cache/options.ts",
+      "client/commands.ts",
+      "client/meta_commands.ts",
+    ],
     ...["namespaced"],
   ],
   strict: [
-    ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
+    ...[
+      "errors",
+      "types",
+      "cache/options.ts",
+      "client/commands.ts",
+      "client/meta_commands.ts",
+    ],
     ...["namespaced"],
   ],
   testing: ["errors", "types", "wire"],

@@ -5,6 +5,9 @@
  * @module
  */
 
+import type { GetOrSetOptions, LoadContext } from "../cache/options.ts";
+import type { Key } from "../types.ts";
+import { Caching } from "./caching.ts";
 import type { KeyCommands, Namespace } from "./commands.ts";
 import type { Context } from "./context.ts";
 import type { Executor } from "./executor.ts";
@@ -37,6 +40,7 @@ export class BaseClient extends KeyClient implements KeyCommands {
   readonly #context: Context;
   readonly #executor: Executor;
   readonly #meta: MetaClient;
+  #caching: Caching | undefined = undefined;
 
   /** Takes checked options, and the way to the servers. */
   constructor(context: Context, executor: Executor) {
@@ -49,6 +53,25 @@ export class BaseClient extends KeyClient implements KeyCommands {
   /** The meta protocol as it is. See {@linkcode MetaCommands}. */
   get meta(): MetaCommands {
     return this.#meta;
+  }
+
+  /** Reads a value, or loads it. See {@linkcode KeyCommands.getOrSet}. */
+  getOrSet<T>(
+    key: Key,
+    load: (key: string, context: LoadContext) => T | Promise<T>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    const caching = this.#caching ??= new Caching(
+      this.#context,
+      this.#executor,
+    );
+    return caching.getOrSet(key, load, options);
+  }
+
+  /** Closes for good. See {@linkcode KeyCommands.close}. */
+  override close(): Promise<void> {
+    this.#caching?.close();
+    return super.close();
   }
 
   /** Makes a view of its own keys. See {@linkcode KeyCommands.namespace}. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CacheCommands } from "../cache/commands.ts";
 import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
 import type {
   CountOptions,
@@ -45,7 +46,7 @@ export type {
  * await server.close();
  * ```
  */
-export interface KeyCommands {
+export interface KeyCommands extends CacheCommands {
   /**
    * Reads a value.
    *

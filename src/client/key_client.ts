@@ -67,7 +67,8 @@ import { storeHead, storeRequest } from "./storing.ts";
  * await server.close();
  * ```
  */
-export class KeyClient implements Omit<KeyCommands, "meta" | "namespace"> {
+export class KeyClient
+  implements Omit<KeyCommands, "meta" | "namespace" | "getOrSet"> {
   readonly #context: Context;
   readonly #executor: Executor;
 

@@ -69,6 +69,7 @@ const COMMANDS = {
   incr: once(2),
   decr: once(2),
   touch: again(2),
+  getOrSet: again(2),
   invalidateAll: again(0),
   stats: again(-1),
   statsSettings: again(0),

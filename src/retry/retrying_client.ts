@@ -29,7 +29,7 @@ import { readRetryOptions, type RetryOptions } from "./options.ts";
  *
  * | attempted again | commands |
  * | --- | --- |
- * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, has, set, setMany, replace, delete, deleteMany, touch, invalidateAll, stats and its kinds, version, flushAll, verbosity, cacheMemlimit |
+ * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, has, set, setMany, replace, delete, deleteMany, touch, getOrSet, invalidateAll, stats and its kinds, version, flushAll, verbosity, cacheMemlimit |
  * | only if not sent | add, append, prepend, cas, incr, decr, rawCommand, shutdown, and everything with `noreply: true` |
  * | never | quit, disconnect, close, and what is no command |
  *

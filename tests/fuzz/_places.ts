@@ -206,6 +206,22 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
   touch: keyed("touch", ["touch"], [60], ["noreply"], {
     ttl: (client, thing) => client.touch("k", thing),
   }),
+  getOrSet: keyed(
+    "getOrSet",
+    [...READS, "ms", "md", "add", "cas"],
+    [() => "v"],
+    [
+      ...["ttl", "jitter", "refreshAhead", "refresh", "staleFor"],
+      ...["staleIfError", "negativeTtl", "errorTtl", "lease"],
+      ...["loadTimeout", "poll", "random"],
+    ],
+    {
+      // What a function of the caller's throws is the caller's own.
+      load: (client, thing) =>
+        client.getOrSet("k", typeof thing === "function" ? () => "v" : thing),
+    },
+    "any",
+  ),
   stats: places(["stats"], "one", false, {
     argument: (client, thing) => client.stats(thing),
     "second argument": (client, thing) => client.stats("items", thing),

@@ -120,6 +120,10 @@ export class World {
         return this.meta ? "MN\r\n" : "ERROR\r\n";
       case "mg":
         return this.meta ? this.#metaGet(args.slice(1), item) : "ERROR\r\n";
+      case "ms":
+        return this.meta ? this.#metaSet(command, item) : "ERROR\r\n";
+      case "md":
+        return this.meta ? this.#metaDelete(command, item) : "ERROR\r\n";
       case "get":
       case "gets":
       case "gat":
@@ -194,6 +198,29 @@ export class World {
     return flags.includes("v")
       ? `VA ${item.data.length}${head}\r\n${item.data}\r\n`
       : `HD${head}\r\n`;
+  }
+
+  #metaSet({ keys: [key], args, data = "" }: Command, item?: Stored): string {
+    const [opaque, guard, flags, wantsCas] = ["O", "C", "F", "c"].map((flag) =>
+      args.slice(2).find((arg) => arg[0] === flag)
+    );
+    const tail = opaque === undefined ? "\r\n" : ` ${opaque}\r\n`;
+    if (args.includes("ME") && item !== undefined) return `NS${tail}`;
+    if (guard !== undefined && item === undefined) return `NF${tail}`;
+    if (guard !== undefined && `C${item?.cas}` !== guard) return `EX${tail}`;
+    this.put(key, data, flags?.slice(1) ?? "0");
+    return `HD${wantsCas === undefined ? "" : ` c${this.#cas}`}${tail}`;
+  }
+
+  #metaDelete({ keys: [key], args }: Command, item?: Stored): string {
+    const [opaque, guard] = ["O", "C"].map((flag) =>
+      args.slice(1).find((arg) => arg[0] === flag)
+    );
+    const tail = opaque === undefined ? "\r\n" : ` ${opaque}\r\n`;
+    if (item === undefined) return `NF${tail}`;
+    if (guard !== undefined && `C${item.cas}` !== guard) return `EX${tail}`;
+    this.items.delete(key);
+    return `HD${tail}`;
   }
 
   #count({ name, args, keys: [key] }: Command, item: Stored | undefined) {

@@ -60,6 +60,7 @@ const RULES = {
   incr: change(2),
   decr: change(2),
   touch: change(2),
+  getOrSet: { options: 2, callback: 1 },
 } satisfies Record<Exclude<keyof KeyCommands, NotVersioned>, Rule>;
 
 /** What a namespace has of its own. */

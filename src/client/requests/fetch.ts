@@ -17,6 +17,7 @@ import {
   type ReadText,
   TAKES_FAILURES,
 } from "../../connection/request.ts";
+import { type Mark, MARKER, markIn } from "../../cache/marks.ts";
 import type { Item } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
 import { keepsBytes } from "../../serde/serde.ts";
@@ -24,6 +25,7 @@ import type { Decoder } from "../../wire/decoder.ts";
 import { sameKey } from "../../wire/key.ts";
 import type { Output } from "../../wire/output.ts";
 import { EN, END, HD, VA, VALUE } from "../../wire/reply.ts";
+import { readReturned } from "../../wire/returned.ts";
 import {
   type Context,
   hidden,
@@ -158,7 +160,8 @@ export abstract class FetchCommand extends Command {
     }
     if (kind === HD && !this.wantsValue) {
       if (reply.opaque !== this.#opaque) return FOREIGN;
-      this.request.done(true);
+      if (this.wantsCas && !tellsCas(reply, kind)) return FOREIGN;
+      this.give(this.decode(reply, text), reply.flags, reply.cas);
       return COMPLETE;
     }
     return this.request.refuse(reply, kind);
@@ -166,22 +169,41 @@ export abstract class FetchCommand extends Command {
 
   /** Reads the data block that has just come. */
   decode(reply: Decoder, text: ReadText): unknown {
-    return this.request.settled || !this.wantsValue
-      ? true
-      : readValue(this.context, this.key, reply, text, this.request);
+    if (this.request.settled) return true;
+    const { flags, dataStart, dataEnd } = reply;
+    if (flags === MARKER) {
+      return this.wantsValue
+        ? new Marked(markIn(reply.data, dataStart, dataEnd))
+        : COMPUTING;
+    }
+    if (!this.wantsValue) return true;
+    // An empty item that a lease has made (`N`) looks like a value but for this.
+    if (dataStart === dataEnd && flags === 0 && this.#opaque >= 0) {
+      const { won, alreadyWon, stale } = readReturned(reply) ?? {};
+      if ((won || alreadyWon) && !stale) return COMPUTING;
+    }
+    return readValue(this.context, this.key, reply, text, this.request);
   }
 
   /** Gives the caller what `decode` has read. */
   give(value: unknown, flags: number, cas: bigint): void {
     if (!isThenable(value)) {
-      if (value instanceof Unreadable) this.#unreadable(value.error);
-      else this.request.done(this.shape(value, flags, cas));
+      if (value instanceof Unreadable) {
+        if (value instanceof Marked) {
+          this.request.done(this.marked(value.mark, cas));
+        } else this.#unreadable(value.error);
+      } else this.request.done(this.shape(value, flags, cas));
       return;
     }
     value.then(
       (read) => this.request.done(this.shape(read, flags, cas)),
       (error) => this.#unreadable(error),
     );
+  }
+
+  /** What an item that is no value, but a sign of `getOrSet`, resolves to. */
+  protected marked(_mark: Mark, _cas: bigint): unknown {
+    return this.missed;
   }
 
   /** Tells the caller that there is no such item. */
@@ -200,6 +222,18 @@ export abstract class FetchCommand extends Command {
     this.request.fail(serdeError(error, this.command, this.key, this.request));
   }
 }
+
+/** What was read is no value: see `getOrSet`. */
+class Marked extends Unreadable {
+  readonly mark: Mark;
+
+  constructor(mark: Mark) {
+    super(undefined);
+    this.mark = mark;
+  }
+}
+
+const COMPUTING = new Marked("computing");
 
 /** The meta flags that a hit is asked for, as bytes: `c` and `f`. */
 const FLAG_C = 0x63;
@@ -285,7 +319,7 @@ export class GetItemCommand extends FetchCommand {
 /** `has`: whether there is such an item. */
 export class HasCommand extends FetchCommand {
   protected override get metaFlags(): string {
-    return " O";
+    return " f O";
   }
 
   protected override get wantsValue(): boolean {

@@ -15,6 +15,7 @@ import {
   type ReadText,
   TAKES_FAILURES,
 } from "../../connection/request.ts";
+import { MARKER } from "../../cache/marks.ts";
 import { MemcacheError, rebound } from "../../errors.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { sameKey } from "../../wire/key.ts";
@@ -72,7 +73,8 @@ export abstract class KeysCommand extends Command {
       if (this.command === "gets" && !tellsCas(reply, kind)) return FOREIGN;
       if (this.request.settled) return CONTINUES;
       this.prove();
-      this.hit(index, reply, text);
+      // A sign of `getOrSet` is no value.
+      if (reply.flags !== MARKER) this.hit(index, reply, text);
       return CONTINUES;
     }
     if (kind === END) {

@@ -1,0 +1,177 @@
+/**
+ * The loads of one client: one flight for each key.
+ *
+ * @module
+ */
+
+import { MemcacheError } from "../errors.ts";
+import { Flight, isUsable, keptFailure, patienceOf } from "./flight.ts";
+import type { Call, Port, Sighting, Waiting } from "./port.ts";
+
+/** Keys that are watched for a load that does not come, at most. */
+const MAX_WATCHED = 1000;
+
+/** Since when a value waits for another process to load it anew. */
+interface Watched {
+  readonly since: number;
+  last: number;
+  readonly cas: bigint | undefined;
+}
+
+/** What a client is loading. */
+export class Loads {
+  /** How many calls there have been. */
+  calls = 0;
+
+  readonly #port: Port;
+  readonly #flights: Map<string, Flight> = new Map();
+  /** All that are under way, also those that others need not join. */
+  readonly #all: Set<Flight> = new Set();
+  readonly #watched: Map<string, Watched> = new Map();
+  #isClassicTold = false;
+
+  /** Takes the client. */
+  constructor(port: Port) {
+    this.#port = port;
+  }
+
+  /** What a call resolves to: the answer to its first look was no plain hit. */
+  answer(call: Waiting, seen: Sighting): unknown {
+    if (seen.state === "value") {
+      if (isUsable(call.plan, seen) && !(seen.isWon && call.plan.waits)) {
+        if (seen.isWon) this.#refresh(call);
+        else if (seen.isTaken) this.#watch(call);
+        return seen.value;
+      }
+    } else if (seen.state === "mark") {
+      if (seen.mark === "failed") return Promise.reject(keptFailure(call));
+      if (seen.mark === "undefined") return undefined;
+      if (seen.mark === "null") return null;
+    }
+    return this.#join(this.#flightFor(call, seen), call);
+  }
+
+  /** Ends all. */
+  close(reason: () => unknown): void {
+    for (const flight of [...this.#all]) flight.end(reason());
+    this.#watched.clear();
+  }
+
+  #flightFor(call: Waiting, seen: Sighting): Flight {
+    const id = idOf(call);
+    const flight = this.#flights.get(id);
+    if (flight === undefined) return this.#start(id, call, seen);
+    // Somebody has deleted the item under its lease: what is being loaded may
+    // be older than that.
+    if (
+      seen.state === "missing" && flight.isLoading &&
+      call.order > flight.leasedAt
+    ) return this.#start(id, call, seen);
+    if (seen.state === "value" && seen.isWon) flight.offer(seen);
+    return flight;
+  }
+
+  #start(id: string, call: Call, seen: Sighting | undefined): Flight {
+    const flight = new Flight(
+      call,
+      this.#port,
+      seen,
+      () => this.calls,
+      () => this.#tellClassic(),
+    );
+    this.#flights.set(id, flight);
+    this.#all.add(flight);
+    const land = (): void => {
+      this.#detach(id, flight);
+      flight.rest.then(() => this.#all.delete(flight));
+    };
+    flight.outcome.then(land, land);
+    return flight;
+  }
+
+  #detach(id: string, flight: Flight): void {
+    if (this.#flights.get(id) === flight) this.#flights.delete(id);
+  }
+
+  /** Waits for a flight as long as the caller does. */
+  #join(flight: Flight, call: Waiting): Promise<unknown> {
+    flight.callers++;
+    // A background flight is about a value: who needs one waits on.
+    const outcome = flight.isBackground
+      ? flight.outcome.then(() => this.#again(call), () => this.#again(call))
+      : flight.outcome;
+    const leave = (): void => {
+      flight.callers--;
+      if (flight.callers > 0 || flight.isBackground || flight.hasLanded) return;
+      this.#detach(idOf(call), flight);
+      flight.abandon();
+    };
+    return this.#port.wait(outcome, call).finally(leave);
+  }
+
+  /** Looks once more, now that a load in the background has ended. */
+  async #again(call: Waiting): Promise<unknown> {
+    return await this.answer(call, await this.#port.look(call));
+  }
+
+  /** Loads a value anew while the old one is returned. */
+  #refresh(call: Call): void {
+    const id = idOf(call);
+    const flight = this.#flights.get(id);
+    // Where one is under way, it is about to take the place of this value.
+    if (flight === undefined) this.#start(id, call, undefined);
+  }
+
+  /**
+   * A value is another's to load anew. Where that takes longer than a load may,
+   * with the same item all the while, the other has died, or was no caller of
+   * `getOrSet` at all: any read of a stale item takes its token.
+   */
+  #watch(call: Call): void {
+    const id = idOf(call);
+    const at = performance.now();
+    const patience = patienceOf(call.plan);
+    const known = this.#watched.get(id);
+    if (known === undefined || at - known.last > patience) {
+      this.#watched.delete(id);
+      this.#note(id, { since: at, last: at, cas: undefined });
+      return;
+    }
+    known.last = at;
+    if (at - known.since < patience) return;
+    this.#watched.delete(id);
+    this.#port.version(call).then((cas) => {
+      if (cas === undefined) return;
+      if (cas === known.cas) return this.#port.hand(call, cas);
+      this.#note(id, { since: at, last: at, cas });
+      return;
+    }).catch(() => {
+      // Shown to `onError`; the next call looks again.
+    });
+  }
+
+  #note(id: string, watched: Watched): void {
+    this.#watched.set(id, watched);
+    if (this.#watched.size <= MAX_WATCHED) return;
+    for (const [oldest] of this.#watched) {
+      this.#watched.delete(oldest);
+      return;
+    }
+  }
+
+  #tellClassic(): void {
+    if (this.#isClassicTold) return;
+    this.#isClassicTold = true;
+    this.#port.observe(
+      new MemcacheError(
+        "Cannot use all of getOrSet: the server speaks no meta commands; one caller still loads a value at a time, by add, but refreshAhead, staleFor and staleIfError do nothing",
+        { code: "ERR_NO_META", command: "getOrSet" },
+      ),
+    );
+  }
+}
+
+/** What tells flights apart: no key on the wire has a blank in it. */
+function idOf({ key, wireKey, route }: Call): string {
+  return route === key ? wireKey : `${wireKey} ${route}`;
+}
