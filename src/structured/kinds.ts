@@ -70,6 +70,6 @@ export class Depth {
   /** Comes back to an object that was gone into, if it is not there. */
   back(object: object): void {
     const path = this.#path;
-    while (path[path.length - 1] !== object) path.pop();
+    while (path[path.length - 1] !== object && path.length > 1) path.pop();
   }
 }
