@@ -344,7 +344,7 @@ function metaGet(
   item: { flags: string; data: string; cas: number } | undefined,
 ): string {
   const echo = flags.filter((flag) => flag[0] === "O").join(" ");
-  if (item === undefined) return `EN ${echo}\r\n`;
+  if (item === undefined) return flags.includes("q") ? "" : `EN ${echo}\r\n`;
   const back = flags.map((flag) =>
     flag === "f" ? `f${item.flags}` : flag === "c" ? `c${item.cas}` : ""
   ).filter((flag) => flag !== "");

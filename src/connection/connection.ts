@@ -136,7 +136,7 @@ export class Connection implements Lane {
     if (
       link !== undefined && link.lastBatch < 2 && link.writable &&
       link.inflight.length === 0 && this.unsent.length === 1 &&
-      !this.#scheduled && !request.noreply
+      !this.#scheduled && !request.isQuiet
     ) {
       this.#flush();
       return;
