@@ -93,14 +93,17 @@ export interface RetryingClientConstructor {
 /** What is the client's own, whatever it wraps. */
 class Retrying {
   readonly #client: KeyCommands;
-  readonly #options: RetryOptions;
+  /** Whether others attempt with the same. */
+  readonly #isView: boolean;
   readonly #attempts: Attempts;
   readonly #meta: MetaCommands;
 
-  constructor(client: KeyCommands, options: RetryOptions = {}) {
+  constructor(client: KeyCommands, options: RetryOptions | Attempts = {}) {
     this.#client = client;
-    this.#attempts = new Attempts(readRetryOptions(options));
-    this.#options = { ...options };
+    this.#isView = options instanceof Attempts;
+    this.#attempts = options instanceof Attempts
+      ? options
+      : new Attempts(readRetryOptions(options));
     this.#meta = this.#metaOf(client);
     for (const [name, found] of membersOf(client)) {
       if (name in this) continue;
@@ -124,18 +127,18 @@ class Retrying {
   namespace(prefix: string): Namespace {
     const view = this.#client.namespace(prefix);
     // It gives itself what the namespace has.
-    return new Retrying(view, this.#options) as unknown as Namespace;
+    return new Retrying(view, this.#attempts) as unknown as Namespace;
   }
 
   disconnect(): Promise<void> {
     // What loses its connection by this is meant to.
-    this.#attempts.giveUp();
+    if (!this.#isView) this.#attempts.giveUp();
     return this.#client.disconnect();
   }
 
   async close(): Promise<void> {
     const closed = this.#client.close();
-    this.#attempts.hasten();
+    if (!this.#isView) this.#attempts.hasten();
     await closed;
   }
 

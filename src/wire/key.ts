@@ -26,10 +26,12 @@ export function keyFault(key: string, unicode: boolean): string | undefined {
   return findFault(key, unicode);
 }
 
+const EMPTY = "it is empty, at least 1 byte is needed";
+
 /** Looks at each unit, which is slow, to tell what is wrong, if anything is. */
 function findFault(key: string, unicode: boolean): string | undefined {
   const count = key.length;
-  if (count === 0) return "it is empty, at least 1 byte is needed";
+  if (count === 0) return EMPTY;
   let wide = false;
   for (let i = 0; i < count; i++) {
     const unit = key.charCodeAt(i);
@@ -111,18 +113,17 @@ export function wireKey(
   }
   const prefix = rules.keyPrefix;
   let full = prefix === "" ? key : prefix + key;
-  let fault = keyFault(full, rules.allowUnicodeKeys);
+  let fault = faultOf(full, key, rules);
   if (fault !== undefined && rules.keyEncoder !== undefined) {
     const encoded: unknown = rules.keyEncoder(key);
     if (typeof encoded !== "string") {
       fault = `the keyEncoder gave ${kindOf(encoded)}, a string is needed`;
     } else {
       full = prefix + encoded;
-      fault = keyFault(full, rules.allowUnicodeKeys);
+      fault = faultOf(full, encoded, rules);
     }
   }
   if (fault === undefined) return full;
-  if (rules.hidesPrefix) fault = faultBehind(key, full, rules);
   throw new MemcacheIllegalInputError(`Cannot send key: ${fault}`, {
     command,
     key,
@@ -130,16 +131,21 @@ export function wireKey(
   });
 }
 
-/** What is wrong with a key, said of the part behind the prefix. */
-function faultBehind(key: string, full: string, rules: KeyRules): string {
-  const { keyPrefix, allowUnicodeKeys } = rules;
-  const own = full.slice(keyPrefix.length);
+/** What is wrong with a key; said of `own` alone where the prefix is hidden. */
+function faultOf(
+  full: string,
+  own: string,
+  { keyPrefix, allowUnicodeKeys, hidesPrefix }: KeyRules,
+): string | undefined {
+  const fault = keyFault(full, allowUnicodeKeys);
+  if (!hidesPrefix || fault === undefined && own !== "") return fault;
   const room = MAX_KEY_BYTES - utf8Length(keyPrefix);
   const bytes = utf8Length(own);
-  const fault = own === "" ? undefined : findFault(own, allowUnicodeKeys);
-  if (fault !== undefined && bytes <= MAX_KEY_BYTES) return fault;
-  const made = own === key ? "" : " from the keyEncoder";
-  return `${bytes} bytes${made}, at most ${room} are allowed in this namespace`;
+  if (bytes <= MAX_KEY_BYTES) {
+    const ownFault = findFault(own, allowUnicodeKeys);
+    if (ownFault !== undefined) return ownFault;
+  }
+  return `${bytes} bytes, at most ${room} are allowed in this namespace`;
 }
 
 /** A word for what a value is, never its content. */

@@ -91,7 +91,10 @@ export function over(
   kinds: readonly Kind[],
   name: string,
   open: (server: string, options: ClientOptions) => Omit<Made, "close">,
-  traits: Pick<Traits, "connections" | "attempts" | "servers"> = {},
+  traits: Pick<
+    Traits,
+    "connections" | "attempts" | "servers" | "except" | "hidden"
+  > = {},
 ): void {
   for (const { title, start, protocols, meta, brief, test } of kinds) {
     for (const protocol of protocols) {

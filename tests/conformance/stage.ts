@@ -67,6 +67,10 @@ export interface Traits {
    * over every transport. @default {false}
    */
   brief?: boolean;
+  /** Behaviours that it does not have, and why. @default {{}} */
+  except?: Readonly<Record<string, string>>;
+  /** What it sends of its own, beside what it is told to. */
+  hidden?: RegExp;
 }
 
 /** Where behaviours take place. */
@@ -136,7 +140,7 @@ export function setStage(
     key: (name = "key") => `${++keys}:${name}`,
     open,
     tapped: (use, options = {}) => {
-      const tap = new Tap();
+      const tap = new Tap(traits.hidden);
       return open({ ...options, dial: tap.dial }, (made) => use(tap, made));
     },
   };

@@ -20,7 +20,13 @@ export class Tap {
   sent = "";
   readonly #conns = new Set<TappedConn>();
   readonly #waiting: Array<[text: string, found: () => void]> = [];
+  readonly #hidden: RegExp | undefined;
   #holding = false;
+
+  /** Takes what is left out of `sent`, with the flag `g`. */
+  constructor(hidden?: RegExp) {
+    this.#hidden = hidden;
+  }
 
   /** For the option `dial` of a client. */
   readonly dial: Dial = async (address, options) => {
@@ -59,7 +65,8 @@ export class Tap {
 
   /** Notes bytes that are sent. */
   note(bytes: Uint8Array): void {
-    this.sent += String.fromCharCode(...bytes.subarray(0, LONGEST));
+    const text = String.fromCharCode(...bytes.subarray(0, LONGEST));
+    this.sent += this.#hidden ? text.replace(this.#hidden, "") : text;
     for (const [text, found] of this.#waiting) {
       if (this.sent.includes(text)) found();
     }

@@ -83,7 +83,6 @@ export class Check {
     );
     this.#request = request;
     request.timeout = timeout;
-    request.observedBy(context.onError);
     request.callback((found) => {
       // What the serde gives, or nothing.
       this.found = learn(found as string | undefined);
@@ -134,6 +133,7 @@ export class Round {
   /** When they were asked: no call that shares them began long before. */
   readonly startedAt: number = performance.now();
   readonly #checks: readonly Check[];
+  #settled: Promise<void> | undefined = undefined;
 
   /** Takes them in the order of the versions. */
   constructor(checks: readonly Check[]) {
@@ -168,7 +168,7 @@ export class Round {
 
   /** Settles once all are, and never rejects. */
   get settled(): Promise<void> {
-    return new Promise((resolve) => {
+    return this.#settled ??= new Promise((resolve) => {
       let open = this.#checks.length;
       for (const check of this.#checks) {
         check.whenSettled(() => {

@@ -10,6 +10,7 @@ import { keyFault, MAX_KEY_BYTES } from "../../wire/key.ts";
 import { describe } from "../../wire/numbers.ts";
 import { encodeText } from "../../wire/output.ts";
 import type { KeyCommands, Namespace } from "../commands.ts";
+import { observe } from "../context.ts";
 import { closedError } from "../../connection/failures.ts";
 import type { MetaCommands } from "../meta_commands.ts";
 import { COMMAND_RULES, META_RULES, type Rule } from "./rules.ts";
@@ -49,10 +50,14 @@ class NamespaceClient {
   }
 
   async invalidateAll(options?: CommandOptions): Promise<void> {
-    const view = this.#view;
-    if (view.isClosed) throw closedError();
-    const { key } = view.levels[view.levels.length - 1];
-    await key.renew(options);
+    const { isClosed, levels } = this.#view;
+    try {
+      if (isClosed) throw closedError();
+      await levels[levels.length - 1].key.renew(options);
+    } catch (error) {
+      observe(this.#origin.context, error);
+      throw error;
+    }
   }
 
   namespace(prefix: string): Namespace {
@@ -132,7 +137,9 @@ export function makeNamespace(
     VERSION_BYTES * (outer.length + 1);
   const room = MAX_KEY_BYTES - 1 - taken;
   const { length } = encodeText(prefix);
-  if (length > room) refuse(`${length} bytes, at most ${room} are allowed`);
+  if (length > room) {
+    refuse(`${length} bytes, at most ${Math.max(0, room)} are allowed`);
+  }
   // Apart from the namespaces of the client that begin with the same text.
   const own = outer.length === 0 ? prefix : `@${prefix}`;
   const name = before + own + VERSION_KEY;

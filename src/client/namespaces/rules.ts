@@ -5,7 +5,7 @@
  * @module
  */
 
-import { MemcacheIllegalInputError } from "../../errors.ts";
+import { MemcacheError, MemcacheIllegalInputError } from "../../errors.ts";
 import type { GetOptions, KeyCommands } from "../commands.ts";
 import type { MetaCommands } from "../meta_commands.ts";
 
@@ -13,38 +13,62 @@ import type { MetaCommands } from "../meta_commands.ts";
 export interface Rule {
   /** Which argument holds the options. */
   readonly options: number;
-  /** For reads: what a miss resolves to, given the options. */
-  readonly missed?: ((options: GetOptions | undefined) => unknown) | undefined;
+  /**
+   * For reads: what a failure resolves to with `errorsAsMisses`, given the
+   * options and the failure.
+   */
+  readonly missed?:
+    | ((options: GetOptions | undefined, error: unknown) => unknown)
+    | undefined;
   /** Whether the first argument is a list, which may be read only once. */
   readonly isMany?: boolean;
+  /** The keys of such a list: they all fail where the version does. */
+  readonly keys?: (list: unknown) => string[];
   /**
    * Which argument is a function of the caller's that must not be called for a
    * version that is no more.
    */
   readonly callback?: number;
+  /** Whether that function makes what is asked for, with nothing from servers. */
+  readonly loads?: boolean;
 }
 
 /** What `missed` is where a miss is `undefined`. */
 const nothing = (): undefined => undefined;
+
+/** The hits that had arrived before a failure. */
+const hits = (_options: unknown, error: unknown): unknown =>
+  (error instanceof MemcacheError ? error.values : undefined) ?? new Map();
 
 const change = (options: number): Rule => ({ options });
 const read = (options: number, missed: Rule["missed"] = nothing): Rule => ({
   options,
   missed,
 });
-const many = (missed?: Rule["missed"]): Rule => ({
+const many = (missed?: Rule["missed"], keys?: Rule["keys"]): Rule => ({
   options: 1,
   isMany: true,
   missed,
+  keys,
 });
+
+/** The stored part of a key. */
+function nameOf(key: unknown): string {
+  // Calls whose keys are none have been refused.
+  return (Array.isArray(key) ? key[1] : key) as string;
+}
+
+const listed = (list: unknown): string[] => (list as unknown[]).map(nameOf);
+const paired = (list: unknown): string[] =>
+  (list as Array<[unknown, unknown]>).map(([key]) => nameOf(key));
 
 /** The commands whose results depend on the version. */
 const RULES = {
   get: read(1, (options) => options?.default),
   getItem: read(1),
-  getMany: many(() => new Map()),
+  getMany: many(hits, listed),
   gets: read(1),
-  getsMany: many(() => new Map()),
+  getsMany: many(hits, listed),
   gat: read(2, (options) => options?.default),
   gats: read(2),
   has: read(1, () => false),
@@ -54,13 +78,13 @@ const RULES = {
   append: change(2),
   prepend: change(2),
   cas: change(3),
-  setMany: many(),
+  setMany: many(undefined, paired),
   delete: change(1),
-  deleteMany: many(),
+  deleteMany: many(undefined, listed),
   incr: change(2),
   decr: change(2),
   touch: change(2),
-  getOrSet: { options: 2, callback: 1 },
+  getOrSet: { options: 2, callback: 1, loads: true },
 } satisfies Record<Exclude<keyof KeyCommands, NotVersioned>, Rule>;
 
 /** What a namespace has of its own. */

@@ -54,6 +54,8 @@ export class VersionKey {
       serde: VERSION_SERDE,
       defaultNoreply: false,
       errorsAsMisses: false,
+      // The calls that fail for it are shown.
+      onError: undefined,
     });
     this.#executor = executor;
     this.#commands = new KeyClient(this.#context, executor);

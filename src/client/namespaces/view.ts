@@ -13,18 +13,22 @@
  */
 
 import { closedError } from "../../connection/failures.ts";
+import type { Request } from "../../connection/request.ts";
 import {
   MemcacheError,
   MemcacheServerError,
   MemcacheTimeoutError,
   rebound,
 } from "../../errors.ts";
+import { FROM_VIEW, UNKEPT, type ViewSerde } from "../../serde/serde.ts";
 import type { CommandOptions } from "../../types.ts";
+import type { GetOptions } from "../commands.ts";
 import { type Context, hidden, observe } from "../context.ts";
-import { checkCall, type Executor } from "../executor.ts";
+import { checkCall, type Executor, type Way } from "../executor.ts";
 import { readTimeout } from "../options.ts";
 import { FAILED, MOVED, PENDING, type Round, SAME } from "./check.ts";
 import { kept, type Rule } from "./rules.ts";
+import { nextVersion } from "./version.ts";
 import type { VersionKey } from "./version_key.ts";
 import { ViewExecutor } from "./view_executor.ts";
 
@@ -84,6 +88,43 @@ interface Call<C> {
 /** What became of an attempt. */
 type Outcome = { readonly value: unknown } | { readonly error: unknown };
 
+/** Tells that a call would have sent something. */
+class WouldSend extends Error {}
+
+/** Stores nothing of any value, and does not look at it. */
+const NO_SERDE: ViewSerde = {
+  serialize: () => ({ data: "", flags: 0 }),
+  deserialize: () => undefined,
+  [UNKEPT]: -1,
+  [FROM_VIEW]: () => undefined,
+};
+
+/** Tells that a function was not called, as its version is no more. */
+class NotCalled extends Error {}
+
+/** Where calls are tried out before a version is known: to their end. */
+class TrialExecutor extends ViewExecutor {
+  override get ways(): undefined {
+    return undefined;
+  }
+
+  override get ready(): undefined {
+    return undefined;
+  }
+
+  override execute(request: Request): void {
+    request.fail(new WouldSend());
+  }
+
+  override passing(): void {
+    throw new WouldSend();
+  }
+
+  override everywhere(): Way[] {
+    return [this];
+  }
+}
+
 /** What comes next where an attempt does not count. */
 type Next = "settle" | "check" | "accept";
 
@@ -97,7 +138,7 @@ class Unknown {
 }
 
 /** Carries out calls in a namespace. */
-export class View<C> {
+export class View<C extends { close(): Promise<void> }> {
   /** The namespaces that it is in, the outermost first, its own the last. */
   readonly levels: readonly Level[];
   /** Whether it takes no more calls. */
@@ -106,6 +147,10 @@ export class View<C> {
   readonly #keys: readonly VersionKey[];
   readonly #routePrefix: string;
   #last: Epoch<C> | undefined = undefined;
+  /** Loads whose items nothing is known of, by their keys. */
+  readonly #alone: Map<string, Promise<unknown>> = new Map();
+  /** What functions of callers have thrown. */
+  readonly #loadErrors: WeakSet<object> = new WeakSet();
 
   /** Takes the client's parts, and at least one namespace. */
   constructor(origin: Origin<C>, levels: readonly Level[]) {
@@ -140,6 +185,10 @@ export class View<C> {
     }
     const epoch = this.#current();
     if (epoch === undefined) return this.#begin(name, rule, args, apply);
+    if (rule.callback !== undefined) {
+      const call = this.#callOf(name, rule, args, apply, performance.now());
+      return this.#go(call, "check");
+    }
     const { executor, versions } = epoch;
     const { count } = executor;
     const outcome = apply(epoch.inner, args);
@@ -149,13 +198,15 @@ export class View<C> {
       // Nothing was sent for it, or nothing has changed.
       if (round === undefined || round.verdict(versions) === SAME) return value;
       const call = this.#callOf(name, rule, args, apply, round.startedAt);
-      return this.#go(call, { value }, epoch, round);
+      return this.#go(call, this.#weigh(call, { value }, epoch, round));
     }, (error) => {
       const round = asked ?? executor.roundSince(count);
-      if (round === undefined || isFinal(error)) throw error;
-      if (round.verdict(versions) === SAME) throw error;
+      if (
+        round === undefined || isFinal(error) ||
+        round.verdict(versions) === SAME
+      ) return this.#failed(rule, args, error);
       const call = this.#callOf(name, rule, args, apply, round.startedAt);
-      return this.#go(call, { error }, epoch, round);
+      return this.#go(call, this.#weigh(call, { error }, epoch, round));
     });
   }
 
@@ -168,19 +219,48 @@ export class View<C> {
       while (i < keys.length && keys[i].current === last.versions[i]) i++;
       if (i === keys.length) return last;
     }
-    const { context, executor, make } = this.#origin;
     const versions: string[] = [];
-    let { keyPrefix } = context;
-    for (const { prefix, key } of this.levels) {
-      const { current } = key;
+    for (const { current } of keys) {
       if (current === undefined) return undefined;
       versions.push(current);
-      keyPrefix += `${prefix}${current}:`;
     }
+    const { executor, make } = this.#origin;
     const ways = new ViewExecutor(executor, this.#routePrefix, keys);
-    const own = Object.freeze({ ...context, keyPrefix, hidesPrefix: true });
-    const inner = make(own, ways);
+    const inner = make(this.#contextOf(versions), ways);
     return this.#last = { versions, inner, executor: ways };
+  }
+
+  /** The context of commands at some versions. */
+  #contextOf(versions: readonly string[]): Context {
+    const { context } = this.#origin;
+    let { keyPrefix } = context;
+    this.levels.forEach(({ prefix }, i) =>
+      keyPrefix += `${prefix}${versions[i]}:`
+    );
+    return Object.freeze({
+      ...context,
+      keyPrefix,
+      hidesPrefix: true,
+      // A failure is a miss once it is known that there is no other version.
+      errorsAsMisses: false,
+    });
+  }
+
+  /**
+   * Tries a call out before any version is known: what is refused, or needs no
+   * server, is not to cost a question to one. The serde is not asked.
+   */
+  #try(args: readonly unknown[], apply: Apply<C>): Promise<Outcome> {
+    // All versions have the same length for a long time to come.
+    const versions = this.#keys.map(() => nextVersion());
+    const quiet = {
+      ...this.#contextOf(versions),
+      serde: NO_SERDE,
+      onError: undefined,
+    };
+    const { executor, make } = this.#origin;
+    const trial = new TrialExecutor(executor, "", []);
+    return outcomeOf(apply(make(quiet, trial), args));
   }
 
   /** Begins a call before any version is known. */
@@ -201,7 +281,12 @@ export class View<C> {
       observe(context, error);
       return Promise.reject(error);
     }
-    return this.#go(call);
+    return this.#try(args, apply).then((outcome) => {
+      if (!("error" in outcome)) return outcome.value;
+      if (outcome.error instanceof WouldSend) return this.#go(call, "settle");
+      observe(context, outcome.error);
+      throw outcome.error;
+    });
   }
 
   #callOf(
@@ -214,36 +299,33 @@ export class View<C> {
     // The command has looked at it, or will.
     const options = args[rule.options] as CommandOptions | undefined ??
       undefined;
-    const timeout = options?.timeout ?? this.#origin.context.timeout;
+    const given: unknown = options?.timeout;
+    const { context } = this.#origin;
+    // One that is none has been refused, or will be.
+    const timeout = typeof given === "number" ? given : context.timeout;
     const deadline = timeout > 0 ? startedAt + timeout : 0;
     return { name, rule, args, apply, options, timeout, deadline };
   }
 
-  /** Carries a call out to its end, from its first attempt on if there is one. */
+  /** Carries a call out to its end. */
   async #go(
     call: Call<C>,
-    outcome?: Outcome,
-    epoch?: Epoch<C>,
-    round?: Round,
+    begin: Next | Promise<Next | Outcome>,
   ): Promise<unknown> {
     try {
-      let next: Next | Outcome = "settle";
-      if (outcome !== undefined && epoch !== undefined) {
-        next = await this.#weigh(call, outcome, epoch, round);
-      }
+      let next = await begin;
       for (let i = 0; typeof next === "string" && i < MAX_ATTEMPTS; i++) {
         next = await this.#attempt(call, next);
       }
-      if (typeof next !== "string") return valueOf(next);
+      if (typeof next !== "string") {
+        if (!("error" in next)) return next.value;
+        return this.#failed(call.rule, call.args, next.error);
+      }
     } catch (error) {
       if (!(error instanceof Unknown)) throw error;
-      const { context } = this.#origin;
-      const { missed } = call.rule;
       const { cause } = error;
-      if (missed !== undefined && hidden(context, cause)) {
-        return missed(call.options);
-      }
-      throw cause;
+      observe(this.#origin.context, cause);
+      return this.#failed(call.rule, call.args, cause);
     }
     const error = new MemcacheServerError(
       `Cannot run ${call.name}: the version of the namespace was lost ${MAX_ATTEMPTS} times meanwhile`,
@@ -253,6 +335,18 @@ export class View<C> {
     throw error;
   }
 
+  /** Answers with a failure, or with a miss where it is to be one. */
+  #failed(rule: Rule, args: readonly unknown[], error: unknown): unknown {
+    const { missed, loads, options } = rule;
+    if (!hidden(this.#origin.context, error)) throw error;
+    if (loads && !this.#loadErrors.has(error as object)) {
+      return this.#loadAlone(rule, args);
+    }
+    if (missed === undefined) throw error;
+    // The options of a read that was sent, or would have been.
+    return missed(args[options] as GetOptions | undefined, error);
+  }
+
   /** Carries a call out once. */
   async #attempt(call: Call<C>, how: Next): Promise<Next | Outcome> {
     if (how === "settle") {
@@ -260,17 +354,91 @@ export class View<C> {
       try {
         await this.#bounded(call, settled);
       } catch (error) {
+        // What was done under a version that is lost counts for nothing.
         throw new Unknown(about(call, error, false));
       }
     }
     const epoch = this.#current();
     if (epoch === undefined) return "settle";
+    if (call.rule.callback !== undefined) {
+      return await this.#attemptGuarded(call, call.rule.callback, epoch);
+    }
     const { inner, executor } = epoch;
     const { count } = executor;
     const outcome = await outcomeOf(call.apply(inner, argsLeft(call)));
     // The version was read after the call had begun: it is new enough.
     if (how === "accept") return outcome;
     return await this.#weigh(call, outcome, epoch, executor.roundSince(count));
+  }
+
+  /**
+   * Carries out once a call that is given a function. That is not called before
+   * the version is known to be the right one, and what others have begun under
+   * an older version is not waited for.
+   */
+  async #attemptGuarded(
+    call: Call<C>,
+    place: number,
+    epoch: Epoch<C>,
+  ): Promise<Next | Outcome> {
+    const { versions, inner, executor } = epoch;
+    const round = executor.ask(this.#origin.context.timeout);
+    const given = call.args[place];
+    const args = [...argsLeft(call)];
+    if (typeof given === "function") {
+      args[place] = async (...more: unknown[]): Promise<unknown> => {
+        if (round.verdict(versions) === PENDING) await round.settled;
+        if (round.verdict(versions) !== SAME) throw new NotCalled();
+        try {
+          return await given(...more);
+        } catch (error) {
+          if (typeof error === "object" && error !== null) {
+            this.#loadErrors.add(error);
+          }
+          throw error;
+        }
+      };
+    }
+    const late = outcomeOf(call.apply(inner, args));
+    const next = await this.#weigh(call, { value: undefined }, epoch, round);
+    if (typeof next === "string") return next === "accept" ? "check" : next;
+    const outcome = await this.#untilClosed(late, inner);
+    const isOff = "error" in outcome && outcome.error instanceof NotCalled;
+    return isOff ? "check" : outcome;
+  }
+
+  /** Waits for what may take any time, as long as the client is not closed. */
+  #untilClosed(late: Promise<Outcome>, inner: C): Promise<Outcome> {
+    const limits = { deadline: 0, signal: undefined, timedOut: closedError };
+    return this.#origin.context.waits.bounded(late, limits).catch((error) => {
+      // Nobody else would end what it has begun.
+      inner.close();
+      return { error };
+    });
+  }
+
+  /** Calls a load of the caller's where nothing can be known of its item. */
+  #loadAlone(rule: Rule, args: readonly unknown[]): Promise<unknown> {
+    const [key] = args;
+    const load = args[rule.callback ?? 0];
+    const name = keyOf(args);
+    if (name === undefined || typeof load !== "function") {
+      return Promise.reject(new NotCalled());
+    }
+    const id = JSON.stringify(key);
+    let shared = this.#alone.get(id);
+    if (shared === undefined) {
+      const { signal } = new AbortController();
+      shared = Promise.resolve()
+        .then(() => load(name, { signal, isRefresh: false }))
+        .finally(() => this.#alone.delete(id));
+      this.#alone.set(id, shared);
+    }
+    return this.#origin.context.waits.bounded(shared, {
+      deadline: 0,
+      signal: (args[rule.options] as CommandOptions | undefined)?.signal,
+      timedOut: closedError,
+    });
   }
 
   /** Decides whether an outcome counts, and what comes next if it does not. */
@@ -287,7 +455,7 @@ export class View<C> {
         await this.#bounded(call, round.settled);
       } catch (error) {
         if (failed) return outcome;
-        throw new Unknown(error);
+        throw new Unknown(about(call, error, true));
       }
     }
     const verdict = round.verdict(versions);
@@ -301,19 +469,14 @@ export class View<C> {
 
   /** Waits within the call's time. */
   #bounded<T>(call: Call<C>, late: Promise<T>): Promise<T> {
-    const { context } = this.#origin;
-    const { deadline, timeout, options, name, args } = call;
-    return context.waits.bounded(late, {
+    const { deadline, timeout, options, name } = call;
+    return this.#origin.context.waits.bounded(late, {
       deadline,
       signal: options?.signal ?? undefined,
-      timedOut: () => {
-        const error = new MemcacheTimeoutError(
+      timedOut: () =>
+        new MemcacheTimeoutError(
           `Cannot finish ${name}: the version of its namespace had not come within ${timeout} ms (timeout)`,
-          { command: name, key: keyOf(args), sent: true },
-        );
-        observe(context, error);
-        return error;
-      },
+        ),
     });
   }
 }
@@ -327,18 +490,21 @@ function isFinal(error: unknown): boolean {
 
 /** The failure of a question that many calls share, as one of this call. */
 function about<C>(
-  { name, args }: Call<C>,
+  { name, rule, args }: Call<C>,
   error: unknown,
   sent: boolean,
 ): unknown {
   if (!(error instanceof MemcacheError)) return error;
-  return rebound(error, {
+  const own = rebound(error, {
     server: error.server,
     command: name,
     key: keyOf(args),
     // What has been carried out may well be under the right version.
     sent,
   });
+  const keys = rule.keys?.(args[0]);
+  if (keys !== undefined) own.failedKeys = Object.freeze(keys);
+  return own;
 }
 
 /** The caller's key, where there is one. */
@@ -350,7 +516,9 @@ function keyOf([key]: readonly unknown[]): string | undefined {
 /** The arguments for another attempt: the time that is left is shorter. */
 function argsLeft<C>(call: Call<C>): readonly unknown[] {
   const { args, rule, options, deadline } = call;
-  if (deadline === 0) return args;
+  // The caller of a function has the time that it says it has.
+  const isOwn = options?.timeout !== undefined;
+  if (deadline === 0 || rule.callback !== undefined && !isOwn) return args;
   const left = Math.max(LEAST, deadline - performance.now());
   const next = [...args];
   next[rule.options] = { ...options, timeout: left };
@@ -359,9 +527,4 @@ function argsLeft<C>(call: Call<C>): readonly unknown[] {
 
 function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
   return promise.then((value) => ({ value }), (error) => ({ error }));
-}
-
-function valueOf(outcome: Outcome): unknown {
-  if ("error" in outcome) throw outcome.error;
-  return outcome.value;
 }
