@@ -41,6 +41,10 @@ export interface MetaFlags {
   readonly opaque: string | undefined;
   /** Whether the most likely answer is left out: not one that returns more. */
   readonly quiet: boolean;
+  /** Whether a value is asked for. */
+  readonly hasValue: boolean;
+  /** The caller's number to store beside the value. */
+  readonly number: number | undefined;
   /** Flags that need more than the first version with meta commands. */
   readonly needs: readonly VersionNeed[];
 }
@@ -52,6 +56,8 @@ const MAX_OPAQUE = 31;
 class FlagWriter {
   text = "";
   returned = "";
+  hasValue = false;
+  number: number | undefined = undefined;
   readonly #command: string;
   readonly #needs: VersionNeed[] = [];
   readonly #options: MetaOptions;
@@ -129,6 +135,8 @@ class FlagWriter {
       returned: this.returned,
       opaque,
       quiet: this.#isSet("quiet", quiet) && !this.#tellsMore(),
+      hasValue: this.hasValue,
+      number: this.number,
       needs: this.#needs,
     };
   }
@@ -152,9 +160,9 @@ class FlagWriter {
 export function getFlags(options: MetaGetOptions): MetaFlags {
   const to = new FlagWriter("mg", options);
   const { returnValue = true, recache } = options;
-  const hasValue = to.mark("returnValue", returnValue, "v");
+  to.hasValue = to.mark("returnValue", returnValue, "v");
   // The serde needs them.
-  if (hasValue) to.return("returnFlags", true, "f");
+  if (to.hasValue) to.return("returnFlags", true, "f");
   else to.return("returnFlags", options.returnFlags, "f");
   to.return("returnCas", options.returnCas, "c");
   // memcached goes through the flags in their order: before `t`, or it tells
@@ -191,8 +199,8 @@ const MODES: Readonly<Record<MetaSetMode, string>> = {
 /** The flags of `ms`, but for the number stored beside the value. */
 export function setFlags(options: MetaSetOptions): MetaFlags {
   const to = new FlagWriter("ms", options);
-  const { mode = "set", vivify, invalidate, compareCas } = options;
-  if (!Object.hasOwn(MODES, mode)) {
+  const { mode = "set", vivify, invalidate, compareCas, flags } = options;
+  if (typeof mode !== "string" || !Object.hasOwn(MODES, mode)) {
     throw illegal(
       "mode",
       mode,
@@ -200,7 +208,7 @@ export function setFlags(options: MetaSetOptions): MetaFlags {
       "ms",
     );
   }
-  if (options.ttl !== undefined) to.ttl(options.ttl, "T");
+  to.ttl(options.ttl, "T");
   to.text += MODES[mode];
   to.cas("compareCas", compareCas, "C");
   to.need(to.cas("newCas", options.newCas, "E"), "newCas (E)", 1, 6, 27);
@@ -222,7 +230,7 @@ export function setFlags(options: MetaSetOptions): MetaFlags {
     6,
     20,
   );
-  if (options.flags !== undefined) checkUint32("flags", options.flags, "ms");
+  if (flags !== undefined) to.number = checkUint32("flags", flags, "ms");
   return to.finish();
 }
 
@@ -269,7 +277,7 @@ export function arithmeticFlags(
   to.ttl(options.touch, "T");
   to.cas("compareCas", options.compareCas, "C");
   to.need(to.cas("newCas", options.newCas, "E"), "newCas (E)", 1, 6, 27);
-  to.mark("returnValue", options.returnValue ?? true, "v");
+  to.hasValue = to.mark("returnValue", options.returnValue ?? true, "v");
   to.return("returnTtl", options.returnTtl, "t");
   to.return("returnCas", options.returnCas, "c");
   return to.finish();

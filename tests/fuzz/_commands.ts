@@ -32,7 +32,14 @@ const KEY = "[^\\x00-\\x20\\x7f]{1,250}";
 const UINT32 = "(?:0|[1-9]\\d{0,9})";
 const UINT64 = "(?:0|[1-9]\\d{0,19})";
 const EXPTIME = `(?:-1|${UINT32})`;
-const META_FLAG = "[A-Za-z][!-~]{0,63}";
+/** What the flags of the meta commands may be. */
+const FLAG = {
+  every: "[bkq]|O[!-~]{1,31}",
+  cas: `[CE]${UINT64}`,
+  life: `T${EXPTIME}`,
+  lives: `[TN]${EXPTIME}`,
+};
+const flags = (...parts: string[]) => `(?: (?:${parts.join("|")}))*`;
 const QUIET = "(?: noreply)?";
 
 /** Every command that a client may send, by its name. */
@@ -47,8 +54,16 @@ const GRAMMAR: Readonly<Record<string, RegExp>> = Object.fromEntries(
     "touch": ` ${KEY} ${EXPTIME}${QUIET}`,
     "incr decr": ` ${KEY} ${UINT64}${QUIET}`,
     "mn": "",
-    "mg md ma": ` ${KEY}(?: ${META_FLAG})*`,
-    "ms": ` ${KEY} ${UINT32}(?: ${META_FLAG})*`,
+    "mg": ` ${KEY}${
+      flags(FLAG.every, "[cfhlstuv]", FLAG.lives, `R${UINT32}`, FLAG.cas)
+    }`,
+    "ms": ` ${KEY} ${UINT32}${
+      flags(FLAG.every, "[csI]", FLAG.lives, `F${UINT32}`, "M[EAPRS]", FLAG.cas)
+    }`,
+    "md": ` ${KEY}${flags(FLAG.every, "[Ix]", FLAG.life, FLAG.cas)}`,
+    "ma": ` ${KEY}${
+      flags(FLAG.every, "[ctv]", FLAG.lives, `[DJ]${UINT64}`, "MD", FLAG.cas)
+    }`,
     "me": ` ${KEY}(?: b)?`,
     "flush_all": `(?: ${UINT32})?${QUIET}`,
     "verbosity cache_memlimit": ` ${UINT32}`,
@@ -133,11 +148,13 @@ function readLine(line: string): Omit<Command, "data"> {
     throw new Malformed(`Line of ${line.length + 2} bytes: ${show(line)}`);
   }
   const args = blank < 0 ? [] : line.slice(blank + 1).split(" ");
-  if (name === "ms" && args.includes("q", 2)) return readQuiet(line, args);
+  if (/^m[gsda]$/.test(name)) checkFlags(args.slice(name === "ms" ? 2 : 1));
+  if (name === "ms" && isStore(args.slice(2))) return readQuiet(line, args);
   const keys = keysOf(name, args);
   // A key may be called "noreply".
   const others = args.slice(name.startsWith("g") ? args.length : keys.length);
-  const noreply = name !== "stats" && others.at(-1) === "noreply";
+  const noreply = name !== "stats" && !/^m[gsdae]$/.test(name) &&
+    others.at(-1) === "noreply";
   return { name, keys, args, line, noreply };
 }
 
@@ -152,10 +169,6 @@ function readQuiet(
   line: string,
   [key, size, ...flags]: readonly string[],
 ): Omit<Command, "data"> {
-  const letters = flags.map(([letter]) => letter);
-  if (new Set(letters).size < letters.length) {
-    throw new Malformed(`A flag is there twice: ${show(line)}`);
-  }
   const told = (letter: string, usual: string, form: string): string => {
     const flag = flags.find((flag) => flag.startsWith(letter)) ??
       letter + usual;
@@ -172,6 +185,20 @@ function readQuiet(
   const args = [key, told("F", "0", UINT32), told("T", "0", EXPTIME), size];
   if (cas !== "") args.push(cas);
   return { name, keys: [key], args, line, noreply: true, opaque };
+}
+
+/** No flag stands twice, and there are no more than memcached takes. */
+function checkFlags(flags: readonly string[]): void {
+  const letters = new Set(flags.map(([letter]) => letter));
+  if (letters.size < flags.length || flags.length > 20) {
+    throw new Malformed(`Flags that are refused: ${show(flags.join(" "))}`);
+  }
+}
+
+/** Whether flags are those of a quiet store, and no others. */
+function isStore(flags: readonly string[]): boolean {
+  return flags.includes("q") &&
+    flags.every((flag) => /^(?:q|[MFTCO])/.test(flag));
 }
 
 function sizeOf({ name, args }: Omit<Command, "data">): number | undefined {

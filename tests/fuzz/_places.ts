@@ -28,9 +28,19 @@ export interface Place {
 
 const READS = ["get", "gets", "gat", "gats", "mg"];
 
-type Call = (client: Loose, thing: unknown) => Promise<unknown>;
+/** A method by its name; those of the meta protocol begin with `meta.`. */
+function method(client: Loose, name: string): Loose[string] {
+  const { meta } = client as unknown as { meta: Loose };
+  return name.startsWith("meta.")
+    ? meta[name.slice(5)].bind(meta)
+    : client[name].bind(client);
+}
 
-function places(
+/** A call with something hostile in it. */
+export type Call = (client: Loose, thing: unknown) => Promise<unknown>;
+
+/** Places with the same commands. */
+export function places(
   sends: readonly string[],
   count: Place["count"],
   ofKeys: boolean,
@@ -46,7 +56,7 @@ function places(
 }
 
 /** The options of a method, each as something hostile, and all of them so. */
-function options(
+export function options(
   names: readonly string[],
   call: (client: Loose, options: unknown) => Promise<unknown>,
 ): Record<string, Call> {
@@ -58,8 +68,8 @@ function options(
 }
 
 /** A method of one key: `rest` is what stands between key and options. */
-function keyed(
-  method: string,
+export function keyed(
+  name: string,
   sends: readonly string[],
   rest: readonly unknown[],
   names: readonly string[],
@@ -67,16 +77,18 @@ function keyed(
   count: Place["count"] = "one",
 ): Place[] {
   const keys: Record<string, Call> = {
-    key: (client, thing) => client[method](thing, ...rest),
-    "key of a pair": (client, thing) => client[method](["r", thing], ...rest),
+    key: (client, thing) => method(client, name)(thing, ...rest),
+    "key of a pair": (client, thing) =>
+      method(client, name)(["r", thing], ...rest),
   };
   if (names.includes("noreply")) {
     keys["key without reply"] = (client, thing) =>
-      client[method](thing, ...rest, { noreply: true });
+      method(client, name)(thing, ...rest, { noreply: true });
   }
   const others: Record<string, Call> = {
-    "route of a pair": (client, thing) => client[method]([thing, "k"], ...rest),
-    ...options(names, (client, all) => client[method]("k", ...rest, all)),
+    "route of a pair": (client, thing) =>
+      method(client, name)([thing, "k"], ...rest),
+    ...options(names, (client, all) => method(client, name)("k", ...rest, all)),
     ...more,
   };
   return [

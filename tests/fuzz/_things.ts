@@ -67,14 +67,18 @@ function revoked(): unknown {
   return proxy;
 }
 
-/** Says one thing when it is asked first, and another from then on. */
-function turncoat(first: Record<string, unknown>, then: unknown): unknown {
+/** Says one thing as often as that, and another from then on. */
+export function turncoat(
+  first: Record<string, unknown>,
+  then: unknown,
+  times = 1,
+): unknown {
   const object = {};
   for (const name of Object.keys(first)) {
     let asked = 0;
     Object.defineProperty(object, name, {
       enumerable: true,
-      get: () => asked++ === 0 ? first[name] : then,
+      get: () => asked++ < times ? first[name] : then,
     });
   }
   return object;
@@ -138,6 +142,8 @@ const OTHERS: Readonly<Record<string, () => unknown>> = {
   "an object with evil options": () => ({
     ...{ ttl: EVIL, flags: EVIL, noreply: EVIL, delay: EVIL, initial: EVIL },
     ...{ timeout: EVIL, signal: EVIL, graceful: EVIL, endToken: "" },
+    ...{ touch: EVIL, vivify: EVIL, recache: EVIL, opaque: EVIL, mode: EVIL },
+    ...{ delta: EVIL, newCas: EVIL, compareCas: EVIL, returnKey: EVIL },
   }),
   "options that change": () => turncoat(OPTIONS, EVIL),
   "an empty array": () => [],
@@ -210,6 +216,16 @@ export const THINGS: readonly Thing[] = [
   ...[...INJECTIONS, ...TEXTS, ...NUMBERS].map(plain),
   ...Object.entries(OTHERS).map(([name, make]) => ({ name, make })),
 ];
+
+/** Bytes, which are keys of meta commands: no UTF-8, and at the limits. */
+export const BYTES: readonly Thing[] = [
+  ...[[], [0], [13, 10], [0xff, 0xfe], [0xc3, 0x28], [0xed, 0xa0, 0x80]],
+  ...[185, 186, 187, 250, 70_000].map((length) => new Array(length).fill(98)),
+  [...EVIL].map((unit) => unit.charCodeAt(0)),
+].map((bytes) => ({
+  name: `${bytes.length} bytes`,
+  make: () => Uint8Array.from(bytes),
+}));
 
 const UNITS: readonly string[] = [
   ...["\r", "\n", "\r\n", " ", "\t", "\0", "\x7f", "\x80", "\x85", "\xa0"],

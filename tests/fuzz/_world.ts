@@ -87,10 +87,14 @@ export class World {
   readonly missesEcho: boolean;
   #cas = 0;
 
+  /** The version that it tells. */
+  readonly version: string;
+
   /** Makes an empty server of some age. */
-  constructor(meta: boolean, missesEcho: boolean) {
+  constructor(meta: boolean, missesEcho: boolean, version = "1.6.18") {
     this.meta = meta;
     this.missesEcho = missesEcho;
+    this.version = version;
   }
 
   /** Stores an item. */
@@ -119,11 +123,18 @@ export class World {
       case "mn":
         return this.meta ? "MN\r\n" : "ERROR\r\n";
       case "mg":
-        return this.meta ? this.#metaGet(args.slice(1), item) : "ERROR\r\n";
+        return this.meta ? this.#metaGet(command, item) : "ERROR\r\n";
       case "ms":
-        return this.meta ? this.#metaSet(command, item) : "ERROR\r\n";
       case "md":
-        return this.meta ? this.#metaDelete(command, item) : "ERROR\r\n";
+      case "ma":
+        return this.meta ? this.#metaChange(command, item) : "ERROR\r\n";
+      case "me":
+        if (!this.meta) return "ERROR\r\n";
+        return item === undefined
+          ? "EN\r\n"
+          : `ME ${
+            args[0]
+          } exp=-1 la=5 cas=${item.cas} fetch=no cls=1 size=99\r\n`;
       case "get":
       case "gets":
       case "gat":
@@ -161,7 +172,7 @@ export class World {
       case "decr":
         return this.#count(command, item);
       case "version":
-        return "VERSION 1.6.18\r\n";
+        return `VERSION ${this.version}\r\n`;
       case "flush_all":
       case "verbosity":
         return "OK\r\n";
@@ -185,42 +196,92 @@ export class World {
     return `${reply}END\r\n`;
   }
 
-  #metaGet(flags: readonly string[], item: Stored | undefined): string {
-    const opaque = flags.filter((flag) => flag[0] === "O").map((o) => ` ${o}`)
-      .join("");
-    if (item === undefined) return `EN${this.missesEcho ? opaque : ""}\r\n`;
-    let head = "";
-    for (const flag of flags) {
-      if (flag === "f") head += ` f${item.flags}`;
-      if (flag === "c") head += ` c${item.cas}`;
+  #metaGet({ keys: [key], args: [shown, ...flags] }: Command, item?: Stored) {
+    const of = flagsOf(flags);
+    let found = item;
+    let won = "";
+    if (found === undefined && of("N") !== undefined) {
+      this.put(key, "", "0");
+      found = this.items.get(key);
+      won = " W";
     }
-    head += opaque;
+    if (found === undefined) {
+      if (flags.includes("q")) return "";
+      const echo = this.missesEcho ? echoed(shown, flags, "") : "";
+      return `EN${echo}\r\n`;
+    }
+    const facts: Record<string, string> = {
+      f: found.flags,
+      c: String(found.cas),
+      t: "-1",
+      s: String(found.data.length),
+      h: "0",
+      l: "5",
+    };
+    const head = flags.filter((flag) => Object.hasOwn(facts, flag))
+      .map((flag) => ` ${flag}${facts[flag]}`).join("") +
+      echoed(shown, flags, " b") + won;
     return flags.includes("v")
-      ? `VA ${item.data.length}${head}\r\n${item.data}\r\n`
+      ? `VA ${found.data.length}${head}\r\n${found.data}\r\n`
       : `HD${head}\r\n`;
   }
 
-  #metaSet({ keys: [key], args, data = "" }: Command, item?: Stored): string {
-    const [opaque, guard, flags, wantsCas] = ["O", "C", "F", "c"].map((flag) =>
-      args.slice(2).find((arg) => arg[0] === flag)
-    );
-    const tail = opaque === undefined ? "\r\n" : ` ${opaque}\r\n`;
-    if (args.includes("ME") && item !== undefined) return `NS${tail}`;
-    if (guard !== undefined && item === undefined) return `NF${tail}`;
-    if (guard !== undefined && `C${item?.cas}` !== guard) return `EX${tail}`;
-    this.put(key, data, flags?.slice(1) ?? "0");
-    return `HD${wantsCas === undefined ? "" : ` c${this.#cas}`}${tail}`;
+  /** `ms`, `md` and `ma`. */
+  #metaChange(command: Command, item: Stored | undefined): string {
+    const { name, keys: [key], data = "", args: [shown, ...rest] } = command;
+    const flags = name === "ms" ? rest.slice(1) : rest;
+    const of = flagsOf(flags);
+    const say = (code: string, hides = false, facts = "") =>
+      hides && flags.includes("q")
+        ? ""
+        : `${code}${facts}${echoed(shown, flags, " b")}\r\n`;
+    const cas = of("C");
+    const makes = of("N") !== undefined;
+    if (item === undefined && (name !== "ms" || cas !== undefined)) {
+      if (name !== "ma" || !makes) return say("NF");
+    }
+    if (cas !== undefined && item !== undefined && cas !== String(item.cas)) {
+      return say("EX");
+    }
+    if (name === "md") {
+      if (!flags.includes("I")) this.items.delete(key);
+      return say("HD", true);
+    }
+    if (name === "ma") return this.#metaCount(command, item, say);
+    const mode = of("M");
+    const appends = mode === "A" || mode === "P";
+    if (
+      mode === "E" && item !== undefined ||
+      mode === "R" && item === undefined ||
+      appends && item === undefined && !makes
+    ) return say("NS");
+    const old = appends ? item?.data ?? "" : "";
+    const number = appends && item !== undefined ? item.flags : of("F") ?? "0";
+    this.put(key, mode === "P" ? data + old : old + data, number);
+    const now = this.items.get(key);
+    const facts = (flags.includes("c") ? ` c${now?.cas}` : "") +
+      (flags.includes("s") ? ` s${now?.data.length}` : "");
+    return say("HD", true, facts);
   }
 
-  #metaDelete({ keys: [key], args }: Command, item?: Stored): string {
-    const [opaque, guard] = ["O", "C"].map((flag) =>
-      args.slice(1).find((arg) => arg[0] === flag)
-    );
-    const tail = opaque === undefined ? "\r\n" : ` ${opaque}\r\n`;
-    if (item === undefined) return `NF${tail}`;
-    if (guard !== undefined && `C${item.cas}` !== guard) return `EX${tail}`;
-    this.items.delete(key);
-    return `HD${tail}`;
+  #metaCount(
+    { keys: [key], args: [, ...flags] }: Command,
+    item: Stored | undefined,
+    say: (code: string, hides: boolean, facts: string) => string,
+  ): string {
+    const of = flagsOf(flags);
+    if (item !== undefined && !/^\d+ *$/.test(item.data)) {
+      return "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+    }
+    const number = item === undefined
+      ? of("J") ?? "0"
+      : counted(item.data, of("D") ?? "1", of("M") !== "D");
+    this.put(key, number, item?.flags ?? "0");
+    const facts = (flags.includes("c") ? ` c${this.items.get(key)?.cas}` : "") +
+      (flags.includes("t") ? " t-1" : "");
+    if (!flags.includes("v")) return say("HD", true, facts);
+    const head = say(`VA ${number.length}`, true, facts);
+    return head === "" ? "" : `${head}${number}\r\n`;
   }
 
   #count({ name, args, keys: [key] }: Command, item: Stored | undefined) {
@@ -228,14 +289,32 @@ export class World {
     if (!/^\d+ *$/.test(item.data)) {
       return "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
     }
-    const before = BigInt(item.data.trim());
-    const delta = BigInt(args[1]);
-    const after = name === "incr"
-      ? (before + delta) % 2n ** 64n
-      : before > delta
-      ? before - delta
-      : 0n;
-    this.put(key, String(after), item.flags);
+    const after = counted(item.data, args[1], name === "incr");
+    this.put(key, after, item.flags);
     return `${after}\r\n`;
   }
+}
+
+/** What a number becomes, in digits. */
+function counted(data: string, by: string, up: boolean): string {
+  const before = BigInt(data.trim());
+  const delta = BigInt(by);
+  if (up) return String((before + delta) % 2n ** 64n);
+  return String(before > delta ? before - delta : 0n);
+}
+
+/** The token of a flag by its letter. */
+function flagsOf(
+  flags: readonly string[],
+): (letter: string) => string | undefined {
+  return (letter) => flags.find((flag) => flag[0] === letter)?.slice(1);
+}
+
+/** The key and the opaque, as far as they are asked for. */
+function echoed(key: string, flags: readonly string[], form: string): string {
+  return flags.map((flag) => {
+    if (flag[0] === "O") return ` ${flag}`;
+    if (flag !== "k") return "";
+    return ` k${key}${flags.includes("b") ? form : ""}`;
+  }).join("");
 }

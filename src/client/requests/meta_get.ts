@@ -31,7 +31,6 @@ function traitsOf(options: MetaGetOptions): number {
 /** One `mg`. */
 export class MetaGetCommand extends MetaCommand {
   readonly #context: Context;
-  readonly #hasValue: boolean;
   readonly #tellsFlags: boolean;
   readonly #vivifies: boolean;
 
@@ -44,7 +43,6 @@ export class MetaGetCommand extends MetaCommand {
     const flags: MetaFlags = getFlags(options);
     super("mg", key, flags, traitsOf(options));
     this.#context = context;
-    this.#hasValue = options.returnValue ?? true;
     this.#tellsFlags = options.returnFlags ?? false;
     this.#vivifies = options.vivify !== undefined;
   }
@@ -67,7 +65,7 @@ export class MetaGetCommand extends MetaCommand {
       this.request.done(this.complete(this.hidden, returned));
       return true;
     }
-    if (kind !== (this.#hasValue ? VA : HD)) return false;
+    if (kind !== (this.flags.hasValue ? VA : HD)) return false;
     if (!tellsAll(this.flags, returned)) return false;
     const result = this.#result(returned);
     if (

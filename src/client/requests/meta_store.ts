@@ -48,7 +48,7 @@ export class MetaSetCommand extends MetaCommand {
     { data, flags: number }: Serialized,
   ) {
     super("ms", key, flags, setTraits(options), data.length);
-    this.#number = options.flags ?? number;
+    this.#number = flags.number ?? number;
     this.#data = data;
   }
 
@@ -143,7 +143,6 @@ export class MetaDeleteCommand extends MetaCommand {
 /** One `ma`. */
 export class MetaArithmeticCommand extends MetaCommand {
   readonly #isBig: boolean;
-  readonly #hasValue: boolean;
 
   /**
    * Takes the key and the caller's options.
@@ -156,7 +155,6 @@ export class MetaArithmeticCommand extends MetaCommand {
   ) {
     super("ma", key, arithmeticFlags(options), 0);
     this.#isBig = typeof options.delta === "bigint";
-    this.#hasValue = options.returnValue ?? true;
   }
 
   protected override get hidden(): MetaArithmeticResult {
@@ -168,7 +166,7 @@ export class MetaArithmeticCommand extends MetaCommand {
     kind: number,
     returned: Returned,
   ): boolean {
-    const status = kind === (this.#hasValue ? VA : HD)
+    const status = kind === (this.flags.hasValue ? VA : HD)
       ? "stored"
       : kind === NF
       ? "notFound"
