@@ -1,6 +1,5 @@
 /**
- * The classic commands on the server: flush_all, version, lru_crawler and
- * their kin (protocol.txt, "Slabs Reassign" to "Other commands").
+ * The classic commands on the server: flush_all, version, slabs and their kin (protocol.txt, "Slabs Reassign" to "Other commands").
  *
  * @module
  */
@@ -8,22 +7,12 @@
 import { readNoreply, type Words } from "./classic.ts";
 import { clusterText } from "./cluster.ts";
 import { BAD_FORMAT, type CommandContext } from "./context.ts";
-import { readInt32, readUint32 } from "./numbers.ts";
-import { CHUNK_SIZES, slabClass } from "./slabs.ts";
+import { formatDouble, readDouble, readInt32, readUint32 } from "./numbers.ts";
+import { CHUNK_SIZES } from "./slabs.ts";
+import { type WatchTopic, watchTopics } from "./watchers.ts";
 
 const MEGABYTE = 1024 * 1024;
-const LARGEST_CLASS = 63;
 const MAX_VERBOSITY = 2;
-const BAD_CLASS = "BADCLASS invalid class id";
-const WATCHABLE: ReadonlySet<string> = new Set([
-  "fetchers",
-  "mutations",
-  "evictions",
-  "connevents",
-  "proxyreqs",
-  "proxyevents",
-  "proxyuser",
-]);
 
 /** `flush_all`. */
 export function flushAll(context: CommandContext, words: Words): void {
@@ -128,12 +117,13 @@ export function lru(context: CommandContext, words: Words): void {
   const [, what, ...values] = words;
   if (what === "tune" && values.length >= 4) {
     const [hot, warm] = values.map(readUint32);
-    const [hotAge, warmAge] = values.slice(2).map(Number);
+    const [hotAge, warmAge] = values.slice(2).map(readDouble);
     if (
-      hot === undefined || warm === undefined || Number.isNaN(hotAge) ||
-      Number.isNaN(warmAge)
+      hot === undefined || warm === undefined || hotAge === undefined ||
+      warmAge === undefined
     ) return context.reply("ERROR");
-    if (hot + warm > 80) {
+    // The sum wraps at 2^32, as C's does.
+    if ((hot + warm) >>> 0 > 80) {
       return context.reply("ERROR hot and warm pcts must not exceed 80");
     }
     if (hotAge <= 0 || warmAge <= 0) {
@@ -144,8 +134,8 @@ export function lru(context: CommandContext, words: Words): void {
     settings.tune = [
       hot,
       warm,
-      hotAge.toFixed(2),
-      warmAge.toFixed(2),
+      formatDouble(hotAge),
+      formatDouble(warmAge),
     ];
     return context.reply("OK");
   }
@@ -162,46 +152,6 @@ export function lru(context: CommandContext, words: Words): void {
   context.reply("OK");
 }
 
-/** `lru_crawler` and its subcommands. */
-export function lruCrawler(context: CommandContext, words: Words): void {
-  const { settings } = context.server;
-  const [, what, value] = words;
-  if (words.length === 2) {
-    if (what === "enable" && settings.crawler) {
-      return context.reply("ERROR failed to start lru crawler thread");
-    }
-    if (what !== "enable" && what !== "disable") return context.reply("ERROR");
-    settings.crawler = what === "enable";
-    return context.reply("OK");
-  }
-  if (words.length !== 3) return context.reply("ERROR");
-  switch (what) {
-    case "crawl":
-      if (value === "hash") {
-        return context.reply("ERROR an unknown error happened");
-      }
-      return context.reply(classes(value) === undefined ? BAD_CLASS : "OK");
-    case "metadump":
-      return metadump(context, value);
-    case "sleep":
-    case "tocrawl": {
-      const number = readUint32(value);
-      if (number === undefined) return context.reply(BAD_FORMAT);
-      if (what === "tocrawl") {
-        settings.crawlerItems = number;
-        return context.reply("OK");
-      }
-      if (number > 1_000_000) {
-        return context.reply("CLIENT_ERROR sleep must be one second or less");
-      }
-      settings.crawlerSleep = number;
-      return context.reply("OK");
-    }
-    default:
-      return context.reply("ERROR");
-  }
-}
-
 /** `config get cluster`: known to servers of a cluster only. */
 export function config(context: CommandContext, words: Words): void {
   const cluster = context.server.cluster();
@@ -214,47 +164,16 @@ export function config(context: CommandContext, words: Words): void {
   );
 }
 
-/** `watch`: accepts, and then says nothing more. */
+/** `watch`: streams the log from here on. */
 export function watch(context: CommandContext, words: Words): void {
-  if (!words.slice(1).every((word) => WATCHABLE.has(word))) {
-    return context.reply("ERROR");
-  }
-  context.reply("OK");
-  context.watch();
-}
-
-function classes(list: string): ReadonlySet<number> | "all" | undefined {
-  if (list === "all") return "all";
-  const ids = list.split(",").map(readUint32);
-  const good = ids.every((id) =>
-    id !== undefined && id >= 1 && id <= LARGEST_CLASS
+  const { settings } = context.server;
+  readNoreply(context, words);
+  const known = watchTopics(settings.knows);
+  const asked = words.slice(1);
+  if (!asked.every((word) => known.has(word))) return context.reply("ERROR");
+  const topics = new Set(asked.length === 0 ? ["fetchers"] : asked);
+  const added = context.watch(topics as ReadonlySet<WatchTopic>);
+  context.reply(
+    added ? "OK" : "WATCHER_TOO_MANY log watcher limit reached",
   );
-  return good ? new Set(ids.map(Number)) : undefined;
-}
-
-function metadump(context: CommandContext, list: string): void {
-  const wanted = list === "hash" ? "all" : classes(list);
-  if (wanted === undefined) return context.reply(BAD_CLASS);
-  const { store, clock } = context.server;
-  for (const item of store.list()) {
-    const size = store.sizeOf(item);
-    const id = slabClass(size);
-    if (wanted !== "all" && !wanted.has(id)) continue;
-    const key = item.key.replace(
-      /[^A-Za-z0-9._~-]/g,
-      (character) =>
-        "%" + character.charCodeAt(0).toString(16).toUpperCase().padStart(
-          2,
-          "0",
-        ),
-    );
-    const exp = item.exptime === 0 ? -1 : item.exptime + clock.origin;
-    const fetched = item.fetched ? "yes" : "no";
-    // These lines end with a bare LF, the last one with CRLF.
-    context.out.text(
-      `key=${key} exp=${exp} la=${item.accessedAt + clock.origin} ` +
-        `cas=${item.cas} fetch=${fetched} cls=${id} size=${size}\n`,
-    );
-  }
-  context.out.text("END\r\n");
 }

@@ -16,7 +16,8 @@ import {
 } from "./context.ts";
 import { newItem, type StoredItem } from "./item.ts";
 import { readInt32, readUint32, readUint64 } from "./numbers.ts";
-import type { StoreMode, StoreStatus } from "./store.ts";
+import type { Refusal, StoreMode, StoreStatus } from "./store.ts";
+import type { LogStatus } from "./watchers.ts";
 
 /** Words of a command line, the command first. */
 export type Words = readonly string[];
@@ -29,6 +30,11 @@ const STATUS_LINES: Readonly<Record<StoreStatus, string>> = {
   notStored: "NOT_STORED",
   exists: "EXISTS",
   notFound: "NOT_FOUND",
+};
+/** What the log calls a store that the limits refused. */
+export const REFUSALS: Readonly<Record<Refusal, LogStatus>> = {
+  tooLarge: "too_large",
+  noMemory: "no_memory",
 };
 const BAD_EXPTIME = "CLIENT_ERROR invalid exptime argument";
 const BAD_DELETE =
@@ -51,7 +57,7 @@ export function gat(withCas: boolean): Command {
 /** `set`, `add`, `replace`, `append`, `prepend` and `cas`. */
 export function store(mode: StoreMode): Command {
   return (context, words) => {
-    const { server: { store, counters, clock } } = context;
+    const { server: { store, counters, clock, watchers } } = context;
     readNoreply(context, words);
     const [, key] = words;
     const flags = readUint32(words[2]);
@@ -67,6 +73,7 @@ export function store(mode: StoreMode): Command {
     const refusal = store.refusal(key.length, length, flags);
     if (refusal !== undefined) {
       countRefusal(context, refusal);
+      watchers.itemRefused(key, REFUSALS[refusal], mode);
       // No old value may outlive a set that failed.
       const old = mode === "set" ? store.peek(key) : undefined;
       if (old !== undefined) store.unlink(old);
@@ -82,7 +89,7 @@ export function store(mode: StoreMode): Command {
       counters.add("cmd_set");
       if (data === undefined) return context.reply(BAD_CHUNK);
       const item = newItem(key, data, flags, deadline);
-      const { status } = store.put(mode, item, expected);
+      const { status } = store.put(mode, item, { expected });
       if (mode === "cas") countCas(context, status);
       context.reply(STATUS_LINES[status]);
     });
@@ -91,7 +98,7 @@ export function store(mode: StoreMode): Command {
 
 /** `delete`. */
 export function remove(context: CommandContext, words: Words): void {
-  const { server: { store, counters } } = context;
+  const { server: { store, counters, watchers } } = context;
   const [, key, ...rest] = words;
   if (rest.length > 0) {
     const zero = rest[0] === "0";
@@ -104,6 +111,7 @@ export function remove(context: CommandContext, words: Words): void {
   const item = store.peek(key);
   counters.add(item === undefined ? "delete_misses" : "delete_hits");
   if (item === undefined) return context.reply("NOT_FOUND");
+  watchers.deleted(item, "delete");
   store.unlink(item);
   context.reply("DELETED");
 }
@@ -198,6 +206,7 @@ function fetchAll(
     out.text("\r\n");
   }
   out.text("END\r\n");
+  context.sendsNow();
 }
 
 function fetchOne(

@@ -9,7 +9,6 @@ import {
   config,
   flushAll,
   lru,
-  lruCrawler,
   quit,
   shutdown,
   slabs,
@@ -26,9 +25,11 @@ import {
   store,
   touch,
 } from "./classic.ts";
+import { lruCrawler } from "./crawler.ts";
 import { metaDebug, metaGet, metaNoop } from "./meta_read.ts";
 import { metaArithmetic, metaDelete, metaSet } from "./meta_write.ts";
 import { stats } from "./stats.ts";
+import type { Knowledge } from "./versions.ts";
 
 /** A command and how many words its line may have, its name included. */
 export interface CommandEntry {
@@ -38,6 +39,8 @@ export interface CommandEntry {
   readonly most: number;
   /** Carries the command out. */
   readonly run: Command;
+  /** What a server must know to have it; absent for what all versions know. */
+  readonly needs?: keyof Knowledge;
 }
 
 /** The commands that a data block may follow. */
@@ -51,13 +54,13 @@ export const STORAGE_COMMANDS: ReadonlySet<string> = new Set([
   "ms",
 ]);
 
-/** The classic commands by name. */
+/** The commands by name. */
 export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
   ["get", entry(get(false), 2)],
   ["gets", entry(get(true), 2)],
   ["bget", entry(get(false), 2)],
-  ["gat", entry(gat(false), 2)],
-  ["gats", entry(gat(true), 2)],
+  ["gat", entry(gat(false), 2, Infinity, "getAndTouch")],
+  ["gats", entry(gat(true), 2, Infinity, "getAndTouch")],
   ["set", entry(store("set"), 5, 6)],
   ["add", entry(store("add"), 5, 6)],
   ["replace", entry(store("replace"), 5, 6)],
@@ -84,18 +87,19 @@ export const COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
     "refresh_certs",
     entry((context) => context.fail("Error TLS not enabled")),
   ],
+  ["mn", entry(metaNoop, 1, Infinity, "meta")],
+  ["mg", entry(metaGet, 2, Infinity, "meta")],
+  ["ms", entry(metaSet, 2, Infinity, "meta")],
+  ["md", entry(metaDelete, 2, Infinity, "meta")],
+  ["ma", entry(metaArithmetic, 2, Infinity, "metaArithmetic")],
+  ["me", entry(metaDebug, 1, Infinity, "meta")],
 ]);
 
-/** The meta commands by name. */
-export const META_COMMANDS: ReadonlyMap<string, CommandEntry> = new Map([
-  ["mn", entry(metaNoop)],
-  ["mg", entry(metaGet, 2)],
-  ["ms", entry(metaSet, 2)],
-  ["md", entry(metaDelete, 2)],
-  ["ma", entry(metaArithmetic, 2)],
-  ["me", entry(metaDebug)],
-]);
-
-function entry(run: Command, least = 1, most = Infinity): CommandEntry {
-  return { least, most, run };
+function entry(
+  run: Command,
+  least = 1,
+  most = Infinity,
+  needs?: keyof Knowledge,
+): CommandEntry {
+  return { least, most, run, needs };
 }

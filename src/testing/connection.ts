@@ -10,6 +10,7 @@ import type { ConnectionInfo, ServerState } from "./context.ts";
 import type { ReplyFault, ServerRequest } from "./faults.ts";
 import { concatBytes, toBytes } from "./latin1.ts";
 import { Session } from "./session.ts";
+import type { CloseReason, LoggedConnection } from "./watchers.ts";
 
 /** What a connection needs of the server that accepted it. */
 export interface ConnectionOwner {
@@ -20,6 +21,9 @@ export interface ConnectionOwner {
   /** The connection is gone. */
   closed(connection: ServerConnection): void;
 }
+
+/** The first connection has the next descriptor. */
+const FIRST_DESCRIPTOR = 10;
 
 interface Delayed {
   readonly due: number;
@@ -32,11 +36,13 @@ export class ServerConnection implements ConnectionInfo {
   readonly remote: string;
   lastCommandAt: number;
   readonly #socket: Socket;
+  readonly #logged: LoggedConnection;
   readonly #session: Session;
   readonly #delayed: Delayed[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stalledBy: ReplyFault | undefined;
   #full = false;
+  #open = false;
 
   /** Takes a socket over. */
   constructor(
@@ -47,12 +53,19 @@ export class ServerConnection implements ConnectionInfo {
   ) {
     const { state } = owner;
     this.id = id;
-    this.remote = socket.remoteAddress === undefined
+    const { remoteAddress, remotePort = 0 } = socket;
+    this.remote = remoteAddress === undefined
       ? state.listenAddress()
-      : `tcp:${socket.remoteAddress}:${socket.remotePort}`;
+      : `tcp:${remoteAddress}:${remotePort}`;
+    this.#logged = {
+      ip: remoteAddress ?? "unix",
+      port: remotePort,
+      cfd: id + FIRST_DESCRIPTOR,
+    };
     this.lastCommandAt = state.clock.seconds;
     this.#socket = socket;
     this.#session = new Session(state, {
+      cfd: this.#logged.cfd,
       request: (command, line, data) => {
         this.lastCommandAt = state.clock.seconds;
         const at = state.clock.now;
@@ -69,10 +82,15 @@ export class ServerConnection implements ConnectionInfo {
         return !this.#full;
       },
       faulted: (fault, reply) => this.#faulted(fault, reply),
-      end: () => this.#later(0, () => this.#end()),
+      end: (reason) => this.#later(0, () => this.#end(reason)),
     });
     socket.setNoDelay?.(true);
-    if (idleTimeout > 0) socket.setTimeout(idleTimeout, () => this.destroy());
+    if (idleTimeout > 0) {
+      socket.setTimeout(idleTimeout, () => {
+        // Those who watch may be silent for as long as they like.
+        if (!this.#session.watching) this.destroy("idle_timeout");
+      });
+    }
     socket.on("data", (bytes: Uint8Array) => this.#session.feed(bytes));
     socket.on("drain", () => {
       this.#full = false;
@@ -80,10 +98,19 @@ export class ServerConnection implements ConnectionInfo {
       this.#adjustReading();
     });
     socket.on("error", () => this.destroy());
+    socket.on("end", () => this.#logEnd("normal"));
     socket.on("close", () => {
       this.#clear();
+      this.#logEnd("normal");
+      this.#session.release();
       owner.closed(this);
     });
+  }
+
+  /** Tells those who watch that a client has connected. */
+  announce(): void {
+    this.#open = true;
+    this.#session.server.watchers.connected(this.#logged);
   }
 
   /** Sends bytes that no command asked for, and closes if told to. */
@@ -101,8 +128,9 @@ export class ServerConnection implements ConnectionInfo {
   }
 
   /** Closes at once. */
-  destroy(): void {
+  destroy(reason: CloseReason = "error"): void {
     this.#clear();
+    this.#logEnd(reason);
     this.#socket.destroy();
   }
 
@@ -173,9 +201,18 @@ export class ServerConnection implements ConnectionInfo {
     else this.#socket.resume();
   }
 
-  #end(): void {
+  #end(reason: CloseReason = "error"): void {
+    this.#logEnd(reason);
     if (!this.#socket.writable) return;
     this.#socket.end(() => this.#socket.destroy());
+  }
+
+  #logEnd(reason: CloseReason): void {
+    if (!this.#open) return;
+    this.#open = false;
+    // memcached takes the end of one who watches for an error, always.
+    const { server, watching } = this.#session;
+    server.watchers.closed(this.#logged, watching ? "error" : reason);
   }
 
   #clear(): void {

@@ -10,6 +10,8 @@ import type { Cluster } from "./cluster.ts";
 import type { Counters } from "./counters.ts";
 import type { Output } from "./latin1.ts";
 import type { Store } from "./store.ts";
+import type { Knowledge } from "./versions.ts";
+import type { Watchers, WatchTopic } from "./watchers.ts";
 
 /** What `stats settings` reports and commands may change. */
 export interface Settings {
@@ -23,8 +25,8 @@ export interface Settings {
   readonly evictions: boolean;
   /** Whether items have versions. */
   readonly cas: boolean;
-  /** Whether the meta commands are known. */
-  readonly meta: boolean;
+  /** What the version knows of what not all versions do. */
+  readonly knows: Knowledge;
   /** Whether flush_all is allowed. */
   readonly flush: boolean;
   /** Whether shutdown is allowed. */
@@ -45,6 +47,8 @@ export interface Settings {
   crawlerSleep: number;
   /** Items the crawler looks at. */
   crawlerItems: number;
+  /** Whether the crawler is writing a dump to a connection. */
+  dumping: boolean;
   /** Whether the LRU has segments. */
   segmented: boolean;
   /** Shares and factors set by `lru tune`. */
@@ -56,7 +60,7 @@ export interface Settings {
   /** Level set by `slabs automove`. */
   automove: number;
   /** The version from which on `stats sizes` counts, -1 when off. */
-  sizesFrom: number;
+  sizesFrom: bigint;
 }
 
 /** One connection, as `stats conns` reports it. */
@@ -75,6 +79,8 @@ export interface ServerState {
   readonly store: Store;
   /** The counts. */
   readonly counters: Counters;
+  /** Those who watch. */
+  readonly watchers: Watchers;
   /** The clock. */
   readonly clock: Clock;
   /** The settings. */
@@ -107,8 +113,25 @@ export interface CommandContext {
   readData(length: number, done: (data: Uint8Array | undefined) => void): void;
   /** Throws a data block away, then calls back. */
   skipData(length: number, done: () => void): void;
-  /** Never answers on this connection again, as `watch` does. */
-  watch(): void;
+  /**
+   * Streams the log from here on, and never answers on this connection again.
+   *
+   * @returns `false` if there are too many who watch
+   */
+  watch(topics: ReadonlySet<WatchTopic>): boolean;
+  /**
+   * Whether commands came before this one in its packet, and memcached has not
+   * sent their replies yet.
+   */
+  readonly pipelined: boolean;
+  /** Notes that memcached sends its replies at once behind this command. */
+  sendsNow(): void;
+  /**
+   * Answers with the texts of an iterator, as the client takes them in. What
+   * the client asks next waits for the end; what came in one packet with the
+   * command, even for the packet after.
+   */
+  stream(texts: Iterator<string, void>): void;
   /** Closes the connection when what it was sent is out. */
   close(): void;
 }

@@ -17,7 +17,7 @@ export interface StoredItem {
   /** The second of the server's clock it ends at, 0 for never. */
   exptime: number;
   /** Its version, 0 before it is stored. */
-  cas: number;
+  cas: bigint;
   /** The second it was stored at: what flush_all goes by. */
   storedAt: number;
   /** The second it was last fetched, or stored, at. */
@@ -44,7 +44,7 @@ export function newItem(
     flags,
     binaryKey,
     exptime,
-    cas: 0,
+    cas: 0n,
     storedAt: 0,
     accessedAt: 0,
     fetched: false,

@@ -24,6 +24,15 @@ export function encodeLatin1(text: string): Uint8Array {
   return bytes;
 }
 
+/** Writes a latin1 text as the dumps and logs of memcached have keys. */
+export function encodeUri(latin1: string): string {
+  return latin1.replace(
+    /[^A-Za-z0-9._~-]/g,
+    (character) =>
+      "%" + character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0"),
+  );
+}
+
 /** Turns what a user gives as bytes, or as text (UTF-8), into bytes. */
 export function toBytes(data: string | Uint8Array): Uint8Array {
   return typeof data === "string" ? new TextEncoder().encode(data) : data;

@@ -7,8 +7,7 @@
 
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 import type { Words } from "./classic.ts";
-import type { Clock } from "./clock.ts";
-import { BAD_FORMAT, MAX_KEY_LENGTH } from "./context.ts";
+import { BAD_FORMAT, MAX_KEY_LENGTH, type ServerState } from "./context.ts";
 import type { StoredItem } from "./item.ts";
 import { readInt32, readUint32, readUint64 } from "./numbers.ts";
 
@@ -17,6 +16,7 @@ export const MAX_META_WORDS = 19;
 /** Longest opaque, its letter included. */
 const MAX_OPAQUE = 32;
 const NO_ARGUMENT = "qvuklhstcfIPLO";
+const INVALID_FLAG = "CLIENT_ERROR invalid flag";
 const TOO_MANY_FLAGS = "CLIENT_ERROR options flags are too long";
 const BAD_TOKEN = "CLIENT_ERROR bad token in command line format";
 
@@ -42,6 +42,10 @@ export interface MetaFlags {
   recache?: number;
   /** C: the version that the item must have. */
   cas?: bigint;
+  /** E: the version that the item gets. */
+  newCas?: bigint;
+  /** x: the value goes, the item stays. */
+  removeValue: boolean;
   /** F: the client's flags. */
   clientFlags: number;
   /** M: the mode's letter. */
@@ -60,7 +64,7 @@ export interface MetaFlags {
 export function readMetaFlags(
   words: Words,
   start: number,
-  clock: Clock,
+  { clock, settings: { knows } }: Pick<ServerState, "clock" | "settings">,
 ): MetaFlags | string {
   const flags: MetaFlags = {
     key: words[1],
@@ -69,6 +73,7 @@ export function readMetaFlags(
     value: false,
     noUpdate: false,
     invalidate: false,
+    removeValue: false,
     clientFlags: 0,
     initial: 0n,
     delta: 1n,
@@ -94,6 +99,7 @@ export function readMetaFlags(
     const argument = words[i].slice(1);
     switch (flag) {
       case "b": {
+        if (!knows.binaryKeys) return INVALID_FLAG;
         flags.binary = true;
         const decoded = decodeBase64(flags.key);
         if (decoded === undefined) error = "CLIENT_ERROR error decoding key";
@@ -111,6 +117,10 @@ export function readMetaFlags(
         break;
       case "C":
         flags.cas = number(argument, BAD_TOKEN);
+        break;
+      case "E":
+        if (!knows.newCas) return INVALID_FLAG;
+        flags.newCas = number(argument, BAD_TOKEN);
         break;
       case "F": {
         const value = readUint32(argument);
@@ -142,8 +152,12 @@ export function readMetaFlags(
       case "I":
         flags.invalidate = true;
         break;
+      case "x":
+        if (!knows.removeValue) return INVALID_FLAG;
+        flags.removeValue = true;
+        break;
       default:
-        if (!NO_ARGUMENT.includes(flag)) return "CLIENT_ERROR invalid flag";
+        if (!NO_ARGUMENT.includes(flag)) return INVALID_FLAG;
     }
   }
   return error ?? flags;

@@ -1,6 +1,6 @@
 /**
  * The meta commands that read: mg, me and mn (protocol.txt, "Meta Commands"),
- * as memcached 1.6.18 has them.
+ * as memcached 1.6.18 has them; what other versions do is in `versions.ts`.
  *
  * @module
  */
@@ -24,26 +24,28 @@ import { slabClass } from "./slabs.ts";
 /** `mn`. */
 export function metaNoop(context: CommandContext): void {
   context.fail("MN");
+  context.sendsNow();
 }
 
 /** `mg`. */
 export function metaGet(context: CommandContext, words: Words): void {
-  const { store, counters, clock } = context.server;
+  const { store, counters, settings: { knows } } = context.server;
   const refusal = refuseMeta(words);
   if (refusal !== undefined) return context.fail(refusal);
-  const flags = readMetaFlags(words, 2, clock);
+  if (words.length === 2 && !knows.bareMiss) return context.fail(BAD_FORMAT);
+  const flags = readMetaFlags(words, 2, context.server);
   if (typeof flags === "string") return context.fail(flags);
   let item = store.peek(flags.key);
   const created = item === undefined && flags.vivify !== undefined &&
     store.refusal(flags.key.length, 0, 0) === undefined;
   if (created) {
     item = newItem(flags.key, new Uint8Array(0));
-    store.link(item);
+    store.link(item, flags.newCas);
   }
   if (item === undefined) {
     counters.add("cmd_get");
     counters.add("get_misses");
-    const fields = echoFields(words, 2, flags);
+    const fields = knows.bareMiss ? echoFields(words, 2, flags) : "";
     if (fields === undefined) return context.fail(OPAQUE_TOO_LONG);
     if (!flags.quiet) context.fail(`EN${fields}`);
     return;
@@ -54,7 +56,10 @@ export function metaGet(context: CommandContext, words: Words): void {
   counters.add(touched ? "cmd_touch" : "cmd_get");
   counters.add(touched ? "touch_hits" : "get_hits");
   if (!flags.noUpdate) store.bump(item);
-  if (!flags.value) return context.fail(`HD${fields}`);
+  // protocol.txt has no word on the reply if the version is the one that the
+  // client has; without its value is what leaves the client with its own.
+  const unchanged = knows.compareOnGet && flags.cas === item.cas;
+  if (!flags.value || unchanged) return context.fail(`HD${fields}`);
   context.out.text(`VA ${item.data.length}${fields}\r\n`);
   context.out.bytes(item.data);
   context.out.text("\r\n");
@@ -62,12 +67,13 @@ export function metaGet(context: CommandContext, words: Words): void {
 
 /** `me`. */
 export function metaDebug(context: CommandContext, words: Words): void {
-  const { store, counters, clock } = context.server;
+  const { store, counters, clock, settings: { knows } } = context.server;
   const [, word, ...rest] = words;
   if (word === undefined || word.length > MAX_KEY_LENGTH) {
     return context.fail(BAD_FORMAT);
   }
-  const key = rest[0] === "b" ? decodeBase64(word) : word;
+  const binary = knows.binaryKeys && rest[0] === "b";
+  const key = binary ? decodeBase64(word) : word;
   if (key === undefined) return context.fail(BAD_FORMAT);
   counters.add("cmd_meta");
   const item = store.peek(key);

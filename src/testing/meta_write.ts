@@ -1,11 +1,12 @@
 /**
  * The meta commands that write: ms, md and ma (protocol.txt, "Meta
- * Commands"), as memcached 1.6.18 has them.
+ * Commands"), as memcached 1.6.18 has them; what other versions do is in
+ * `versions.ts`.
  *
  * @module
  */
 
-import { countCas, countRefusal, type Words } from "./classic.ts";
+import { countCas, countRefusal, REFUSALS, type Words } from "./classic.ts";
 import {
   BAD_CHUNK,
   BAD_FORMAT,
@@ -49,7 +50,8 @@ const STORE_CODES = {
 
 /** `ms`. */
 export function metaSet(context: CommandContext, words: Words): void {
-  const { store, counters, clock } = context.server;
+  const { server } = context;
+  const { store, counters, settings: { knows } } = server;
   if (words[1].length > MAX_KEY_LENGTH) return context.fail(BAD_FORMAT);
   if (words.length === 2) return context.fail(BAD_FORMAT);
   if (words.length > MAX_META_WORDS) return context.fail(TOO_MANY_SET_FLAGS);
@@ -60,7 +62,7 @@ export function metaSet(context: CommandContext, words: Words): void {
   // From here on the data block is swallowed, whatever is wrong.
   const skip = (line: string) =>
     context.skipData(length, () => context.fail(line));
-  const flags = readMetaFlags(words, 3, clock);
+  const flags = readMetaFlags(words, 3, server);
   if (typeof flags === "string") return skip(flags);
   let mode = STORE_MODES[flags.mode ?? "S"];
   if (mode === undefined) {
@@ -72,10 +74,13 @@ export function metaSet(context: CommandContext, words: Words): void {
   if (flags.cas !== undefined && (mode === "set" || mode === "replace")) {
     mode = "cas";
   }
-  const { key, clientFlags } = flags;
+  const { key, clientFlags, newCas } = flags;
+  const vivify = knows.vivifyAppend && flags.vivify !== undefined &&
+    (mode === "append" || mode === "prepend");
   const refusal = store.refusal(key.length, length, clientFlags);
   if (refusal !== undefined) {
     countRefusal(context, refusal);
+    server.watchers.itemRefused(key, REFUSALS[refusal], mode);
     const old = store.peek(key);
     if (old !== undefined) store.unlink(old);
     return skip(
@@ -91,10 +96,15 @@ export function metaSet(context: CommandContext, words: Words): void {
       key,
       data,
       clientFlags,
-      flags.exptime ?? 0,
+      (vivify ? flags.vivify : flags.exptime) ?? 0,
       flags.binary,
     );
-    const result = store.put(mode, item, flags.cas, flags.invalidate);
+    const result = store.put(mode, item, {
+      expected: flags.cas,
+      allowStale: flags.invalidate,
+      newCas,
+      vivify,
+    });
     if (mode === "cas") countCas(context, result.status);
     if (flags.quiet && result.status === "stored") return;
     let line: string = STORE_CODES[result.status];
@@ -102,7 +112,10 @@ export function metaSet(context: CommandContext, words: Words): void {
       const flag = words[i][0];
       if (flag === "O") line += ` ${words[i]}`;
       else if (flag === "k") line += keyField(key, flags.binary);
-      else if (flag === "c") line += ` c${result.cas}`;
+      else if (flag === "c") {
+        line += ` c${result.cas}`;
+        if (knows.sizeAfterCas) line += ` s${result.size}`;
+      } else if (flag === "s" && knows.storedSize) line += ` s${result.size}`;
     }
     context.fail(line);
   });
@@ -110,45 +123,55 @@ export function metaSet(context: CommandContext, words: Words): void {
 
 /** `md`. */
 export function metaDelete(context: CommandContext, words: Words): void {
-  const { store, counters, clock } = context.server;
+  const { server } = context;
+  const { store, counters, watchers } = server;
   const refusal = refuseMeta(words);
   if (refusal !== undefined) return context.fail(refusal);
-  const flags = readMetaFlags(words, 2, clock);
+  const flags = readMetaFlags(words, 2, server);
   if (typeof flags === "string") return context.fail(BAD_FLAG);
   const fields = echoFields(words, 2, flags);
   if (fields === undefined) return context.fail(OPAQUE_TOO_LONG);
-  const item = store.peek(flags.key);
+  let item = store.peek(flags.key);
   if (item === undefined) {
     counters.add("delete_misses");
     return context.fail(`NF${fields}`);
   }
-  if (flags.cas !== undefined && flags.cas !== BigInt(item.cas)) {
+  if (flags.cas !== undefined && flags.cas !== item.cas) {
     counters.add("delete_misses");
     return context.fail(`EX${fields}`);
   }
+  if (flags.removeValue) {
+    // A new item in its place: its lifetime is that of T, else it has no end.
+    const { newCas = item.cas, exptime, clientFlags } = flags;
+    item = newItem(item.key, new Uint8Array(0), clientFlags, exptime);
+    store.put("set", item, { newCas });
+  }
   if (flags.invalidate) {
     if (flags.exptime !== undefined) item.exptime = flags.exptime;
-    store.invalidate(item);
+    store.invalidate(item, flags.newCas);
   } else {
     counters.add("delete_hits");
-    store.unlink(item);
+    watchers.deleted(item, "md");
+    if (!flags.removeValue) store.unlink(item);
   }
   if (!flags.quiet) context.fail(`HD${fields}`);
 }
 
 /** `ma`. */
 export function metaArithmetic(context: CommandContext, words: Words): void {
-  const { store, counters, clock } = context.server;
+  const { server } = context;
+  const { store, counters } = server;
   const refusal = refuseMeta(words);
   if (refusal !== undefined) return context.fail(refusal);
-  const flags = readMetaFlags(words, 2, clock);
+  const flags = readMetaFlags(words, 2, server);
   if (typeof flags === "string") return context.fail(BAD_FLAG);
   const mode = flags.mode ?? "I";
   if (!"I+D-".includes(mode)) {
     return context.fail("CLIENT_ERROR invalid mode for ma M token");
   }
   const add = mode === "I" || mode === "+";
-  const result = store.delta(flags.key, add, flags.delta, flags.cas);
+  const { newCas } = flags;
+  const result = store.delta(flags.key, add, flags.delta, flags.cas, newCas);
   if (result.status === "ok") {
     return arithmeticReply(context, words, flags, result.item, {
       value: result.value,
@@ -165,7 +188,7 @@ export function metaArithmetic(context: CommandContext, words: Words): void {
       return context.fail("SERVER_ERROR Out of memory allocating new item");
     }
     const item = newItem(flags.key, data);
-    store.put("add", item);
+    store.put("add", item, { newCas });
     return arithmeticReply(context, words, flags, item, {
       value: flags.initial,
       cas: item.cas,
@@ -185,7 +208,7 @@ function arithmeticReply(
   words: Words,
   flags: MetaFlags,
   item: StoredItem,
-  result: { value: bigint; cas: number; created?: boolean },
+  result: { value: bigint; cas: bigint; created?: boolean },
 ): void {
   const { seconds } = context.server.clock;
   let fields = "";

@@ -44,6 +44,29 @@ export function readUint64(text: string): bigint | undefined {
 }
 
 /**
+ * Reads a number with a fraction: C's `strtod`.
+ *
+ * @returns the number, or `undefined` where memcached calls it malformed
+ */
+export function readDouble(text: string): number | undefined {
+  const special = /^([+-]?)(nan|inf(?:inity)?)$/i.exec(text);
+  if (special !== null) {
+    const [, sign, name] = special;
+    if (name.toLowerCase() === "nan") return NaN;
+    return sign === "-" ? -Infinity : Infinity;
+  }
+  const number = text === "" ? NaN : Number(text);
+  return Number.isNaN(number) ? undefined : number;
+}
+
+/** Writes a number with two decimals, as C's `%.2f` does. */
+export function formatDouble(number: number): string {
+  if (Number.isFinite(number)) return number.toFixed(2);
+  if (Number.isNaN(number)) return "nan";
+  return number > 0 ? "inf" : "-inf";
+}
+
+/**
  * Reads an unsigned number, cut to its low 32 bits as memcached does.
  *
  * @returns the number, or `undefined` where memcached calls it malformed

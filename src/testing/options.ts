@@ -7,6 +7,7 @@
 import { MemcacheIllegalInputError } from "../errors.ts";
 import type { ClusterMember } from "./cluster.ts";
 import type { Settings } from "./context.ts";
+import { knowledgeOf } from "./versions.ts";
 
 /** How the server's side of TLS is set up. */
 export interface ServerTlsOptions {
@@ -67,7 +68,12 @@ export interface MemcachedServerOptions {
    */
   evictions?: boolean;
   /**
-   * The version that the server says it has.
+   * The version of memcached that the server stands in for: what the command
+   * `version` tells, and what other commands and flags are known. So `"1.5.6"`
+   * has no meta commands, and `"1.6.40"` has the flags `E`, `x`, and `C` of
+   * `mg`. It changes nothing else: statistics and error texts are those of
+   * 1.6.18, and so is the syntax of the meta commands, which was another one
+   * before 1.6.10. A version that is not of this form has all of 1.6.18.
    *
    * @default {"1.6.18"}
    */
@@ -78,10 +84,10 @@ export interface MemcachedServerOptions {
    */
   auth?: { username: string; password: string };
   /**
-   * Whether the meta commands are known. Without, they are answered with
-   * `ERROR` as by a server older than 1.6.
+   * Whether the meta commands are known, whatever the version. Without, they
+   * are answered with `ERROR` as by a server older than 1.5.19.
    *
-   * @default {true}
+   * @default {what the version says}
    */
   meta?: boolean;
   /**
@@ -133,7 +139,7 @@ export interface MemcachedServerOptions {
 }
 
 /** Options without a default. */
-type Absent = "path" | "auth" | "tls" | "cluster";
+type Absent = "path" | "auth" | "tls" | "cluster" | "meta";
 
 /** Options as they were given, checked, with the defaults filled in. */
 export type CheckedOptions =
@@ -150,7 +156,6 @@ export function checkOptions(options: MemcachedServerOptions): CheckedOptions {
     memoryLimit: 64 * 1024 * 1024,
     evictions: true,
     version: "1.6.18",
-    meta: true,
     cas: true,
     flush: true,
     allowShutdown: false,
@@ -198,7 +203,7 @@ export function initialSettings(options: CheckedOptions): Settings {
     memoryLimit: options.memoryLimit,
     evictions: options.evictions,
     cas: options.cas,
-    meta: options.meta,
+    knows: knowledgeOf(options.version, options.meta),
     flush: options.flush,
     allowShutdown: options.allowShutdown,
     ...(options.auth === undefined ? {} : { auth: { ...options.auth } }),
@@ -209,11 +214,12 @@ export function initialSettings(options: CheckedOptions): Settings {
     crawler: true,
     crawlerSleep: 100,
     crawlerItems: 0,
+    dumping: false,
     segmented: true,
     tune: [20, 40, "0.20", "2.00"],
     tempTtl: 61,
     tempTtlOn: false,
     automove: 1,
-    sizesFrom: -1,
+    sizesFrom: -1n,
   };
 }

@@ -28,20 +28,21 @@ import {
 } from "./options.ts";
 import { RequestLog } from "./request_log.ts";
 import { Store } from "./store.ts";
+import { Watchers } from "./watchers.ts";
 
 const TOO_MANY = encodeLatin1("ERROR Too many open connections\r\n");
 
 /**
  * A memcached in this process, for tests and demos: it answers byte for byte
- * as memcached 1.6.18 does, keeps a log of what it was asked, has a clock that
- * can be moved, and fails on order.
+ * as memcached 1.6.18 does, or with what another `version` knows, keeps a log
+ * of what it was asked, has a clock that can be moved, and fails on order.
  *
  * It speaks the classic and the meta commands over TCP, TLS and unix domain
  * sockets, and neither UDP nor the binary protocol: a connection that begins
  * with it is closed. It differs from memcached where that is at the mercy of
  * threads: an item's last access is exact, a number that gets shorter is always
- * padded, memory is counted by item and not by slab, and `watch` says `OK` and
- * then nothing.
+ * padded, memory is counted by item and not by slab, and the lines of `watch`
+ * are in order and come at once.
  *
  * @example
  * ```ts
@@ -321,6 +322,7 @@ export class MemcachedServer implements AsyncDisposable {
       return connection.greet(TOO_MANY, true);
     }
     this.#connections.add(connection);
+    connection.announce();
     if (fault?.kind === "greet") {
       connection.greet(toBytes(fault.bytes), fault.close ?? false);
     }
@@ -340,11 +342,13 @@ export class MemcachedServer implements AsyncDisposable {
   #newState(): ServerState {
     const counters = new Counters();
     const settings = initialSettings(this.#options);
+    const watchers = new Watchers(this.#clock, settings.cas);
     return {
       counters,
       settings,
+      watchers,
       clock: this.#clock,
-      store: new Store(this.#clock, counters, settings),
+      store: new Store(this.#clock, counters, settings, watchers),
       startedAt: this.#clock.seconds,
       cluster: () => this.#cluster,
       listenAddress: () =>

@@ -6,15 +6,18 @@
  * @module
  */
 
-import { COMMANDS, META_COMMANDS, STORAGE_COMMANDS } from "./commands.ts";
+import { COMMANDS, STORAGE_COMMANDS } from "./commands.ts";
 import type { Words } from "./classic.ts";
 import type { CommandContext, ServerState } from "./context.ts";
 import type { ReplyFault } from "./faults.ts";
 import { concatBytes, decodeLatin1, Output } from "./latin1.ts";
 import { readUint64 } from "./numbers.ts";
+import type { CloseReason, Watcher, WatchTopic } from "./watchers.ts";
 
 /** What a session tells the connection that carries it. */
 export interface SessionSink {
+  /** The number of the connection's descriptor. */
+  readonly cfd: number;
   /** A request is about to be carried out: logs it, names its fault. */
   request(
     command: string,
@@ -26,7 +29,7 @@ export interface SessionSink {
   /** Sends what a fault makes of a reply. */
   faulted(fault: ReplyFault, reply: Uint8Array): void;
   /** Closes the connection after what was sent. */
-  end(): void;
+  end(reason: CloseReason): void;
 }
 
 const LF = 0x0a;
@@ -40,6 +43,10 @@ const MAX_LINE = 16384;
 const MAX_GET_LINE = 16 * 1024 * 1024;
 /** memcached looks for a get behind so many blanks. */
 const MAX_INDENT = 100;
+/** A dump is sent in pieces of so many bytes. */
+const MAX_PIECE = 16 * 1024;
+/** Most bytes of the log that wait for a client that watches. */
+const MAX_LOG = 256 * 1024;
 /** Replies are sent when they are so long, even before their chunk is done. */
 const MAX_OUTPUT = 1024 * 1024;
 const UNAUTHENTICATED = "CLIENT_ERROR unauthenticated";
@@ -59,8 +66,9 @@ interface Block {
 
 /**
  * A connection's protocol state: a line is read, then perhaps a data block is
- * read or thrown away. It ends in "watching" or "ended", both for good, or is
- * "stalled" by a fault until that is healed.
+ * read or thrown away. A dump is streamed before the next line is read. It ends
+ * in "watching" or "ended", both for good, or is "stalled" by a fault until that
+ * is healed.
  */
 export class Session implements CommandContext {
   readonly server: ServerState;
@@ -76,7 +84,11 @@ export class Session implements CommandContext {
   #blocked = false;
   #held: Uint8Array[] = [];
   #started = false;
-  #watching = false;
+  #watcher: Watcher | undefined;
+  #skipped = 0;
+  #stream: Iterator<string, void> | undefined;
+  #stuck = false;
+  #ran = 0;
   #ended = false;
   #loggedIn: boolean;
   #loginReply: string | undefined;
@@ -92,6 +104,7 @@ export class Session implements CommandContext {
   feed(bytes: Uint8Array): void {
     this.server.counters.add("bytes_read", bytes.length);
     this.#held.push(bytes);
+    this.#stuck = false;
     this.#continue();
   }
 
@@ -100,6 +113,7 @@ export class Session implements CommandContext {
     const action = this.#stalled;
     if (action === undefined) return;
     this.#stalled = undefined;
+    this.server.watchers.cfd = this.#sink.cfd;
     action();
     this.#continue();
   }
@@ -134,29 +148,94 @@ export class Session implements CommandContext {
     this.#wanted = { bytes: undefined, length: length + 2, done };
   }
 
-  /** Never answers again. */
-  watch(): void {
-    this.#watching = true;
+  /** Streams the log from here on. */
+  watch(topics: ReadonlySet<WatchTopic>): boolean {
+    const watcher = { topics, take: (line: string) => this.#takeLog(line) };
+    if (!this.server.watchers.add(watcher)) return false;
+    this.#watcher = watcher;
+    return true;
+  }
+
+  /** Answers with texts, as the client takes them in. */
+  stream(texts: Iterator<string, void>): void {
+    this.#stream = texts;
+    // memcached forgets what came with the command until there is more to read.
+    this.#stuck = true;
+  }
+
+  /** Whether replies to other commands of the packet are still to be sent. */
+  get pipelined(): boolean {
+    return this.#ran > 1;
+  }
+
+  /** Notes that memcached sends its replies at once behind this command. */
+  sendsNow(): void {
+    this.#ran = 0;
   }
 
   /** Closes the connection when what it was sent is out. */
   close(): void {
+    this.#close("normal");
+  }
+
+  /** Lets everything go: the connection is no more. */
+  release(): void {
+    if (this.#watcher !== undefined) this.server.watchers.delete(this.#watcher);
+    this.#stream?.return?.();
+    this.#stream = undefined;
+  }
+
+  /** Whether it streams the log. */
+  get watching(): boolean {
+    return this.#watcher !== undefined;
+  }
+
+  #close(reason: CloseReason): void {
     this.#ended = true;
     this.#flush();
-    this.#sink.end();
+    this.#sink.end(reason);
   }
 
   #waits(): boolean {
-    return this.#blocked || this.#stalled !== undefined;
+    return this.#blocked || this.#stuck || this.#stalled !== undefined;
+  }
+
+  #takeLog(line: string): boolean {
+    if (this.#blocked && this.out.length + line.length > MAX_LOG) {
+      this.#skipped++;
+      return false;
+    }
+    if (this.#skipped > 0) {
+      this.out.text(`skipped=${this.#skipped}\n`);
+      this.#skipped = 0;
+    }
+    this.out.text(line);
+    // The OK may still be on its way out.
+    if (!this.#blocked) this.#flush();
+    return true;
+  }
+
+  /** Takes the next text of what is streamed. */
+  #nextText(): void {
+    const { value, done } = this.#stream?.next() ?? { done: true };
+    if (done) this.#stream = undefined;
+    else this.out.text(value);
   }
 
   #continue(): void {
-    while (this.#held.length > 0 && !this.#waits()) {
+    this.server.watchers.cfd = this.#sink.cfd;
+    this.#ran = 0;
+    while (true) {
+      while (this.#stream !== undefined && !this.#blocked) {
+        this.#nextText();
+        if (this.out.length >= MAX_PIECE) this.#flush();
+      }
+      if (this.#held.length === 0 || this.#waits()) break;
       const [bytes] = this.#held.splice(0, 1);
       const at = this.#consume(bytes);
       if (at < bytes.length) this.#held.unshift(bytes.subarray(at));
     }
-    this.#flush();
+    if (!this.#blocked || !this.watching) this.#flush();
   }
 
   /** Takes bytes in until it has to wait, and returns how many. */
@@ -164,11 +243,11 @@ export class Session implements CommandContext {
     if (!this.#started) {
       // The binary protocol is told by its first byte, and not spoken here.
       this.#started = true;
-      if (bytes[0] === BINARY_MAGIC) this.close();
+      if (bytes[0] === BINARY_MAGIC) this.#close("error");
     }
     let at = 0;
     while (at < bytes.length && !this.#waits()) {
-      if (this.#ended || this.#watching) return bytes.length;
+      if (this.#ended || this.watching) return bytes.length;
       at = this.#block === undefined
         ? this.#readLine(bytes, at)
         : this.#readBlock(this.#block, bytes, at);
@@ -200,7 +279,7 @@ export class Session implements CommandContext {
       this.#lineLength = 0;
       this.#longGet = false;
     }
-    if (line.length >= MAX_LINE && !isGet(line)) this.close();
+    if (line.length >= MAX_LINE && !isGet(line)) this.#close("error");
     else this.#runLine(line);
     return end + 1;
   }
@@ -208,7 +287,9 @@ export class Session implements CommandContext {
   #checkUnendedLine(): void {
     if (this.#lineLength <= MAX_UNENDED_LINE) return;
     this.#longGet ||= this.#loggedIn && isGet(concatBytes(this.#line));
-    if (!this.#longGet || this.#lineLength > MAX_GET_LINE) this.close();
+    if (!this.#longGet || this.#lineLength > MAX_GET_LINE) {
+      this.#close("error");
+    }
   }
 
   #readBlock(block: Block, bytes: Uint8Array, from: number): number {
@@ -267,6 +348,8 @@ export class Session implements CommandContext {
     // The login's own reply is still to come: it is part of this request.
     if (this.#loggedIn) this.#flush();
     if (fault.kind !== "drop" || fault.execute !== false) action();
+    // What a fault does, it does to the whole reply.
+    while (this.#stream !== undefined) this.#nextText();
     this.#settleLogin();
     const reply = this.out.take();
     if (fault.kind === "drop" || fault.kind === "cut") this.#ended = true;
@@ -275,10 +358,10 @@ export class Session implements CommandContext {
 
   #dispatch(words: Words): void {
     const [command = ""] = words;
-    const meta = this.server.settings.meta;
-    const found = meta ? META_COMMANDS.get(command) : undefined;
-    const entry = found ?? COMMANDS.get(command);
-    if (entry !== undefined) {
+    this.#ran++;
+    const entry = COMMANDS.get(command);
+    const { knows } = this.server.settings;
+    if (entry !== undefined && (!entry.needs || knows[entry.needs])) {
       const { least, most, run } = entry;
       if (words.length < least || words.length > most) this.fail("ERROR");
       else run(this, words);
@@ -286,7 +369,7 @@ export class Session implements CommandContext {
     }
     // Browsers are hung up on.
     const last = words[words.length - 1] ?? "";
-    if (command.length > 1 && last.startsWith("HTTP/")) this.close();
+    if (command.length > 1 && last.startsWith("HTTP/")) this.#close("error");
     else this.fail("ERROR");
   }
 
@@ -300,7 +383,7 @@ export class Session implements CommandContext {
     if (size === undefined) {
       this.#loginReply = UNAUTHENTICATED;
     } else if (size + 2n > BigInt(MAX_LINE)) {
-      this.skipData(MAX_LINE - 2, () => this.close());
+      this.skipData(MAX_LINE - 2, () => this.#close("error"));
     } else {
       this.readData(Number(size), (data) => this.#checkLogin(data));
     }

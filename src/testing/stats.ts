@@ -45,10 +45,10 @@ export function stats(context: CommandContext, words: Words): void {
       return report(context, sizeRows(server));
     // These two answer without END.
     case "sizes_enable":
-      if (settings.sizesFrom < 0) settings.sizesFrom = server.store.lastCas;
+      if (settings.sizesFrom < 0n) settings.sizesFrom = server.store.lastCas;
       return context.reply("STAT sizes_status enabled");
     case "sizes_disable":
-      settings.sizesFrom = -1;
+      settings.sizesFrom = -1n;
       return context.reply("STAT sizes_status disabled");
     case "detail":
       return detail(context, words[2]);

@@ -20,7 +20,7 @@ const SIZE_BUCKET = 32;
 
 /** The rows of `stats`. */
 export function generalRows(server: ServerState): Row[] {
-  const { clock, counters, settings, store } = server;
+  const { clock, counters, settings, store, watchers } = server;
   store.purge();
   const count = (...names: Counter[]): Row[] =>
     names.map((name) => [name, counters.values[name]]);
@@ -69,7 +69,9 @@ export function generalRows(server: ServerState): Row[] {
     ...zero("lru_crawler_running", "lru_crawler_starts"),
     ...zero("lru_maintainer_juggles", "malloc_fails"),
     ...zero("log_worker_dropped", "log_worker_written"),
-    ...zero("log_watcher_skipped", "log_watcher_sent", "log_watchers"),
+    ["log_watcher_skipped", watchers.skipped],
+    ["log_watcher_sent", watchers.sent],
+    ["log_watchers", watchers.count],
     ...zero("unexpected_napi_ids", "round_robin_fallback"),
     ["bytes", store.bytes],
     ["curr_items", store.size],
@@ -142,7 +144,7 @@ export function settingRows(server: ServerState): Row[] {
     ["watcher_logbuf_size", 262144],
     ["worker_logbuf_size", 65536],
     ["read_buf_mem_limit", 0],
-    ["track_sizes", yes(settings.sizesFrom >= 0)],
+    ["track_sizes", yes(settings.sizesFrom >= 0n)],
     ["inline_ascii_response", "no"],
     ["ext_item_size", 512],
     ["ext_item_age", 4294967295],
@@ -282,7 +284,7 @@ export function connectionRows(server: ServerState): Row[] {
 
 /** The rows of `stats sizes`. */
 export function sizeRows({ store, settings }: ServerState): Row[] {
-  if (settings.sizesFrom < 0) return [["sizes_status", "disabled"]];
+  if (settings.sizesFrom < 0n) return [["sizes_status", "disabled"]];
   const buckets = new Map<number, number>();
   for (const item of store.list()) {
     if (item.cas <= settings.sizesFrom) continue;

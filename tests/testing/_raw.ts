@@ -80,6 +80,28 @@ export class RawClient {
     return received;
   }
 
+  /** Waits for a text that ends as given, or the end, and takes it. */
+  async until(end: string | RegExp): Promise<string> {
+    const there = () =>
+      typeof end === "string"
+        ? this.#received.endsWith(end)
+        : end.test(this.#received);
+    while (!there() && !this.ended) {
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    return await this.read(0);
+  }
+
+  /** Sends, and takes what comes before the reply to `mn` behind it. */
+  async fenced(text: string): Promise<string> {
+    this.write(`${text}mn\r\n`);
+    const fence = "MN\r\n";
+    const received = await this.until(fence);
+    return received.endsWith(fence)
+      ? received.slice(0, -fence.length)
+      : received;
+  }
+
   /** Sends, and waits for as many bytes as are expected. */
   ask(text: string, expected: string): Promise<string> {
     this.write(text);

@@ -14,6 +14,7 @@ import {
 } from "../../src/testing/options.ts";
 import { Session } from "../../src/testing/session.ts";
 import { Store } from "../../src/testing/store.ts";
+import { Watchers } from "../../src/testing/watchers.ts";
 import { latin1 } from "./_raw.ts";
 
 /** A session, its replies, and its clock, which stands still. */
@@ -23,34 +24,67 @@ export class LoneSession {
   /** Whether it closed its connection. */
   closed = false;
   readonly #session: Session;
+  #blocked = false;
   #now = 1_700_000_000_500;
   #replies = "";
 
-  /** Starts a session as on a fresh server. */
-  constructor(options: MemcachedServerOptions = {}) {
+  /**
+   * Starts a session as on a fresh server.
+   *
+   * @param state that of another session, to be on its server
+   */
+  constructor(options: MemcachedServerOptions = {}, state?: ServerState) {
+    this.state = state ?? this.#newState(options);
+    this.#session = new Session(this.state, {
+      cfd: state === undefined ? 11 : 12,
+      request: () => undefined,
+      write: (bytes) => {
+        this.#replies += decodeLatin1(bytes);
+        return !this.#blocked;
+      },
+      faulted: () => {},
+      end: () => this.closed = true,
+    });
+  }
+
+  /** Another session on the same server. */
+  sibling(): LoneSession {
+    return new LoneSession({}, this.state);
+  }
+
+  /** Whether the client takes nothing more for now. */
+  set blocked(blocked: boolean) {
+    this.#blocked = blocked;
+    if (!blocked) this.#session.drained();
+  }
+
+  /** The client has taken what it was sent, and takes one piece more. */
+  drain(): void {
+    this.#session.drained();
+  }
+
+  /** The connection is gone. */
+  release(): void {
+    this.#session.release();
+  }
+
+  #newState(options: MemcachedServerOptions): ServerState {
     const clock = new Clock(() => this.#now);
     const counters = new Counters();
     const settings = initialSettings(checkOptions(options));
-    this.state = {
+    const watchers = new Watchers(clock, settings.cas);
+    return {
       clock,
       counters,
       settings,
-      store: new Store(clock, counters, settings),
+      watchers,
+      store: new Store(clock, counters, settings, watchers),
       startedAt: clock.seconds,
       listenAddress: () => "tcp:127.0.0.1:11211",
       cluster: () => undefined,
       connections: () => [],
       shutdown: () => {},
     };
-    this.#session = new Session(this.state, {
-      request: () => undefined,
-      write: (bytes) => {
-        this.#replies += decodeLatin1(bytes);
-        return true;
-      },
-      faulted: () => {},
-      end: () => this.closed = true,
-    });
   }
 
   /** Moves the clock. */
