@@ -212,6 +212,29 @@ export class MemcachedServer implements AsyncDisposable {
     this.#faults.heal();
   }
 
+  /**
+   * Closes one connection, as a client that dies does.
+   *
+   * @param connection its number, as in `ServerRequest.connection`
+   * @returns whether it was open
+   *
+   * @example
+   * ```ts
+   * import { MemcachedServer } from "@x/memcache/testing";
+   *
+   * const server = await MemcachedServer.start();
+   * // … clients ask for one key; the first of them is to die.
+   * const first = server.requests.find(({ command }) => command === "mg");
+   * if (first !== undefined) server.disconnect(first.connection);
+   * await server.close();
+   * ```
+   */
+  disconnect(connection: number): boolean {
+    const found = [...this.#connections].find(({ id }) => id === connection);
+    found?.destroy();
+    return found !== undefined;
+  }
+
   /** Closes all connections, and goes on listening. */
   disconnectAll(): void {
     for (const connection of this.#connections) connection.destroy();

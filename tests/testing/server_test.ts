@@ -235,6 +235,24 @@ test("MemcachedServer.disconnectAll() goes on listening", async () => {
   await server.close();
 });
 
+test("MemcachedServer.disconnect() closes the connection of a request", async () => {
+  const server = await MemcachedServer.start();
+  const [first, second] = await Promise.all([
+    RawClient.connect(server),
+    RawClient.connect(server),
+  ]);
+  await first.fenced("mg a N30\r\n");
+  await second.fenced("mg b\r\n");
+  const won = server.requests.find(({ line }) => line === "mg a N30");
+  assert(won !== undefined);
+  assertEquals(server.disconnect(won.connection), true);
+  assertEquals(await first.read(1), "");
+  assertEquals(await second.fenced("mg a\r\n"), "HD Z\r\n");
+  assertEquals(server.disconnect(99), false);
+  second.close();
+  await server.close();
+});
+
 test("MemcachedServer.requests logs commands, data and connections", async () => {
   const server = await MemcachedServer.start({ now: () => 1_700_000_000_000 });
   const first = await RawClient.connect(server);
