@@ -33,10 +33,14 @@ export type { ClientOptions } from "./src/client/options.ts";
 export type {
   CountOptions,
   GetOptions,
+  HelperCommands,
+  InvalidateOptions,
   KeyCommands,
   Namespace,
   NoreplyOptions,
   StoreOptions,
+  UpdateOptions,
+  Updater,
   Versioned,
 } from "./src/client/commands.ts";
 export type { CacheCommands } from "./src/cache/commands.ts";
@@ -151,6 +155,7 @@ export type {
 export type {
   CommandOptions,
   Item,
+  ItemStoreOptions,
   Key,
   Serialized,
   TlsOptions,

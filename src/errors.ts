@@ -109,7 +109,8 @@ export class MemcacheIllegalInputError extends MemcacheClientError {
 /**
  * The server said `ERROR`: it does not know the command.
  *
- * - When: the server answered `ERROR` or a line that begins with it.
+ * - When: the server answered `ERROR` or a line that begins with it; or it speaks
+ *   no meta, and the command needs that (`sent` is `false`).
  * - Usual cause: an old server, a proxy, or a command that the server has
  *   switched off.
  * - Connection: kept, unless the command carried a value.
@@ -292,7 +293,8 @@ export class MemcacheSerdeError extends MemcacheError {
 /**
  * A miss or a refused store, told as an error.
  *
- * - When: thrown by `StrictClient` only.
+ * - When: thrown by `StrictClient`, and by `update` if it is a
+ *   {@linkcode MemcacheCasError}.
  * - Usual cause: the key is not there, or is not as the command wants it.
  * - Connection: kept.
  */
@@ -335,9 +337,10 @@ export class MemcacheNotStoredError extends MemcacheMissError {
 }
 
 /**
- * `StrictClient`: the item has changed since its `cas` was read.
+ * The item has changed since its `cas` was read.
  *
- * - When: `cas` answered `EXISTS`.
+ * - When: `cas` answered `EXISTS` to a `StrictClient`, or others changed the item
+ *   during every attempt of an `update`.
  * - Usual cause: another writer was faster.
  * - Connection: kept.
  */

@@ -7,23 +7,29 @@
 import type {
   CountOptions,
   GetOptions,
+  InvalidateOptions,
   KeyCommands,
   Namespace,
   NoreplyOptions,
   StoreOptions,
+  UpdateOptions,
+  Updater,
   Versioned,
 } from "./client/commands.ts";
+import { moveOn, NO_CAS } from "./client/item.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
+import { Updates } from "./client/updating.ts";
 import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
 import { namespaced } from "./namespaced.ts";
+import {
+  foreign,
+  inOrder,
+  textOf,
+  timeLeft,
+  withoutDefault,
+} from "./fallback/walk.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
-
-/** The CAS unique of no item: a `cas` with it stores nothing. */
-const FOREIGN = 0n;
-
-/** Milliseconds that a client gets when the caller's time is up. */
-const LEAST = 1;
 
 /**
  * A client around several: what the first does not have is read from the next.
@@ -32,15 +38,17 @@ const LEAST = 1;
  * - Reads ask the clients in their order; the first hit wins. Many-key reads ask
  *   the next client for the keys that are still missing.
  * - Everything else goes to the first client only. Nothing is ever written to
- *   the others, nor copied from them: `gat` and `gats` touch in the first, and
- *   read from the others. What is deleted from the first is read from the next,
+ *   the others, nor copied from them: `gat`, `gats` and `getAndTouch` touch in the
+ *   first, and read from the others; `take` takes from the first alone; `update`
+ *   adds to the first what it makes of a value of another. What is deleted from the first is read from the next,
  *   if that has it.
  * - `getOrSet` is the first client's, which loads what the others do not have.
  * - An error of one client ends the call: it is no miss. With the option
  *   `errorsAsMisses` of a client it is, and the next one is asked.
  * - A value of another client than the first comes with the `cas` 0, which no
  *   item has: a `cas` with it stores nothing, and answers `undefined` as long as
- *   the first has no such item: then `add`.
+ *   the first has no such item: then `add`. The methods of such an item are
+ *   refused.
  * - A `timeout` given with a call is for all clients together; without one, each
  *   has its own.
  * - `disconnect` and `close` are for all of them; commands for a server are those
@@ -67,6 +75,7 @@ const LEAST = 1;
 export class FallbackClient<C extends KeyCommands = KeyCommands>
   implements KeyCommands {
   readonly #clients: readonly C[];
+  readonly #updates: Updates;
 
   /**
    * Takes the clients, at least one; closing this one closes them.
@@ -86,6 +95,7 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
       );
     }
     this.#clients = Object.freeze(list);
+    this.#updates = new Updates(this);
   }
 
   /** The clients, in the order in which reads ask them. */
@@ -130,7 +140,7 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     return this.#walk(
       options,
       async (client, left) =>
-        this.#own(client, await client.getItem<T>(key, left)),
+        this.#ownItem(client, await client.getItem<T>(key, left)),
     );
   }
 
@@ -323,6 +333,56 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     }, options);
   }
 
+  /** Tells what is left, where it is. See {@linkcode HelperCommands.ttl}. */
+  ttl(key: Key, options?: CommandOptions): Promise<number | undefined> {
+    return this.#walk(options, (client, left) => client.ttl(key, left));
+  }
+
+  /** Tells how large it is, where it is. See {@linkcode HelperCommands.size}. */
+  size(key: Key, options?: CommandOptions): Promise<number | undefined> {
+    return this.#walk(options, (client, left) => client.size(key, left));
+  }
+
+  /** Reads without a trace. See {@linkcode HelperCommands.peek}. */
+  async peek<T = unknown>(
+    key: Key,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    const value = await this.#walk(
+      withoutDefault(options),
+      (client, left) => client.peek<T>(key, left),
+    );
+    return value === undefined ? options?.default : value;
+  }
+
+  /** Takes from the first only. See {@linkcode HelperCommands.take}. */
+  take<T = unknown>(key: Key, options?: GetOptions<T>): Promise<T | undefined> {
+    return this.#first.take(key, options);
+  }
+
+  /** Reads, touches in the first. See {@linkcode HelperCommands.getAndTouch}. */
+  getAndTouch<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    return this.gat(key, ttl, options);
+  }
+
+  /** Marks the first's as stale. See {@linkcode HelperCommands.invalidate}. */
+  invalidate(key: Key, options?: InvalidateOptions): Promise<boolean> {
+    return this.#first.invalidate(key, options);
+  }
+
+  /** Changes in the first by a function. See {@linkcode HelperCommands.update}. */
+  update<T = unknown>(
+    key: Key,
+    fn: Updater<T>,
+    options?: UpdateOptions,
+  ): Promise<T | undefined> {
+    return this.#updates.update(key, fn, options);
+  }
+
   /** Lets go of all connections. See {@linkcode KeyCommands.disconnect}. */
   disconnect(): Promise<void> {
     return this.#all((client) => client.disconnect());
@@ -343,13 +403,16 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
   }
 
   /** What a client has read, with the `cas` of none if it is not the first's. */
-  #own<V extends Versioned<unknown> | Item<unknown> | undefined>(
-    client: C,
-    found: V,
-  ): V {
+  #own<V extends Versioned<unknown> | undefined>(client: C, found: V): V {
     return found === undefined || client === this.#first
       ? found
       : foreign(found);
+  }
+
+  /** The same of an item, whose methods are refused then. */
+  #ownItem<I extends Item | undefined>(client: C, found: I): I {
+    if (found !== undefined && client !== this.#first) moveOn(found, NO_CAS);
+    return found;
   }
 
   /** Asks one client after another, until one has an answer. */
@@ -415,57 +478,4 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
       if (outcome.status === "rejected") throw outcome.reason;
     }
   }
-}
-
-function textOf(key: Key): string {
-  return typeof key === "string" ? key : key[1];
-}
-
-/** A value of another client than the first. */
-function foreign<V extends { readonly cas: bigint }>(found: V): V {
-  return { ...found, cas: FOREIGN };
-}
-
-/** What was found, and what was found later, in the order of the keys. */
-function inOrder<T>(
-  keys: readonly Key[],
-  found: ReadonlyMap<string, T>,
-  later: ReadonlyMap<string, T>,
-  adopt: (value: T) => T,
-): Map<string, T> {
-  const hits = new Map<string, T>();
-  for (const name of keys.map(textOf)) {
-    // What a map has is of its type, should it be `undefined` too.
-    if (found.has(name)) hits.set(name, found.get(name) as T);
-    else if (later.has(name)) hits.set(name, adopt(later.get(name) as T));
-  }
-  return hits;
-}
-
-/** A miss has to be told from the default. */
-function withoutDefault<T>(
-  options: GetOptions<T> | undefined,
-): GetOptions<T> | undefined {
-  if (options?.default === undefined) return options;
-  const { default: _, ...rest } = options;
-  return rest;
-}
-
-/** The caller's options with the time that is left, each time it is asked. */
-function timeLeft<O extends CommandOptions>(
-  options: O | undefined,
-): () => O | undefined {
-  const timeout = options?.timeout;
-  // What is no timeout is refused by the client.
-  if (typeof timeout !== "number" || !(timeout > 0)) return () => options;
-  const start = performance.now();
-  let asked = false;
-  return () => {
-    if (!asked) {
-      asked = true;
-      return options;
-    }
-    const left = Math.max(LEAST, timeout - (performance.now() - start));
-    return { ...options, timeout: left } as O;
-  };
 }

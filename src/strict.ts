@@ -4,40 +4,44 @@
  * @module
  */
 
-import {
-  MemcacheCasError,
-  MemcacheNotFoundError,
-  MemcacheNotStoredError,
-  MemcacheNoValueError,
-} from "./errors.ts";
+import { MemcacheNotStoredError } from "./errors.ts";
 import type {
   CountOptions,
   GetOptions,
+  InvalidateOptions,
   KeyCommands,
   Namespace,
   NoreplyOptions,
   StoreOptions,
+  UpdateOptions,
+  Updater,
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
 import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { namespaced } from "./namespaced.ts";
+import {
+  changed,
+  found,
+  notFound,
+  stored,
+  strictItem,
+  valueOf,
+} from "./strict/outcomes.ts";
 import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
-
-function textOf(key: Key): string {
-  return typeof key === "string" ? key : key[1];
-}
 
 /**
  * A client around another that throws where the other one answers with a miss.
  *
- * - `get`, `getItem`, `gets`, `gat`, `gats`: {@linkcode MemcacheNoValueError} on
- *   a miss; a `default` is returned instead where one is given.
+ * - `get`, `getItem`, `gets`, `gat`, `gats`, `getAndTouch`, `peek`, `take`, `ttl`,
+ *   `size`: {@linkcode MemcacheNoValueError} on a miss; a `default` is returned
+ *   instead where one is given.
  * - `set`, `add`, `replace`, `append`, `prepend`:
  *   {@linkcode MemcacheNotStoredError} when not stored.
- * - `cas`: {@linkcode MemcacheCasError} when the item has changed,
- *   {@linkcode MemcacheNotFoundError} when it is gone.
- * - `delete`, `touch`, `incr`, `decr`: {@linkcode MemcacheNotFoundError}.
+ * - `cas`, and all methods of an {@linkcode Item}: {@linkcode MemcacheCasError}
+ *   when the item has changed, {@linkcode MemcacheNotFoundError} when it is gone.
+ * - `delete`, `touch`, `incr`, `decr`, `invalidate`:
+ *   {@linkcode MemcacheNotFoundError}.
  * - `setMany`: {@linkcode MemcacheNotStoredError} with `failedKeys`.
  *
  * `has` and the other calls with many keys answer as ever: a missing key is
@@ -91,9 +95,7 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     key: Key,
     options?: GetOptions<T>,
   ): Promise<T | undefined> {
-    const value = await this.#client.get(key, options);
-    if (value !== undefined || hasDefault(options)) return value;
-    throw noValue("get", key);
+    return found(await this.#client.get(key, options), options, "get", key);
   }
 
   /**
@@ -108,7 +110,8 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     key: Key,
     options?: CommandOptions,
   ): Promise<Item<T>> {
-    return valueOf(await this.#client.getItem<T>(key, options), "gets", key);
+    const item = await this.#client.getItem<T>(key, options);
+    return strictItem(valueOf(item, "gets", key));
   }
 
   /** Reads many values; hits only. See {@linkcode KeyCommands.getMany}. */
@@ -157,8 +160,7 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     options?: GetOptions<T>,
   ): Promise<T | undefined> {
     const value = await this.#client.gat(key, ttl, options);
-    if (value !== undefined || hasDefault(options)) return value;
-    throw noValue("gat", key);
+    return found(value, options, "gat", key);
   }
 
   /**
@@ -291,11 +293,7 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   ): Promise<true> {
     const outcome = await this.#client.cas(key, value, cas, options);
     if (outcome === true) return true;
-    if (outcome === undefined) throw notFound("cas", key);
-    throw new MemcacheCasError(
-      "Cannot store value: the item has changed since its cas was read",
-      { command: "cas", key: textOf(key), sent: true },
-    );
+    throw outcome === undefined ? notFound("cas", key) : changed("cas", key);
   }
 
   /**
@@ -399,6 +397,56 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     throw notFound("touch", key);
   }
 
+  /** Tells what is left. See {@linkcode HelperCommands.ttl}. */
+  async ttl(key: Key, options?: CommandOptions): Promise<number> {
+    return valueOf(await this.#client.ttl(key, options), "mg", key);
+  }
+
+  /** Tells how large it is. See {@linkcode HelperCommands.size}. */
+  async size(key: Key, options?: CommandOptions): Promise<number> {
+    return valueOf(await this.#client.size(key, options), "mg", key);
+  }
+
+  /** Reads without a trace. See {@linkcode HelperCommands.peek}. */
+  async peek<T = unknown>(
+    key: Key,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    return found(await this.#client.peek(key, options), options, "mg", key);
+  }
+
+  /** Reads for the last time. See {@linkcode HelperCommands.take}. */
+  async take<T = unknown>(
+    key: Key,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    return found(await this.#client.take(key, options), options, "mg", key);
+  }
+
+  /** Reads and touches. See {@linkcode HelperCommands.getAndTouch}. */
+  getAndTouch<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    return this.gat(key, ttl, options);
+  }
+
+  /** Marks as stale. See {@linkcode HelperCommands.invalidate}. */
+  async invalidate(key: Key, options?: InvalidateOptions): Promise<true> {
+    if (await this.#client.invalidate(key, options)) return true;
+    throw notFound("md", key);
+  }
+
+  /** Changes by a function. See {@linkcode HelperCommands.update}. */
+  update<T = unknown>(
+    key: Key,
+    fn: Updater<T>,
+    options?: UpdateOptions,
+  ): Promise<T | undefined> {
+    return this.#client.update(key, fn, options);
+  }
+
   /**
    * Makes a namespace that is as strict. See {@linkcode KeyCommands.namespace}.
    *
@@ -433,36 +481,4 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function hasDefault(options: GetOptions | undefined): boolean {
-  return options !== undefined && "default" in options;
-}
-
-function noValue(command: string, key: Key): MemcacheNoValueError {
-  return new MemcacheNoValueError("Cannot read value: the key is not stored", {
-    command,
-    key: textOf(key),
-    sent: true,
-  });
-}
-
-function notFound(command: string, key: Key): MemcacheNotFoundError {
-  return new MemcacheNotFoundError(
-    `Cannot run ${command}: the key is not stored`,
-    { command, key: textOf(key), sent: true },
-  );
-}
-
-function valueOf<T>(value: T | undefined, command: string, key: Key): T {
-  if (value !== undefined) return value;
-  throw noValue(command, key);
-}
-
-function stored(outcome: boolean, command: string, key: Key): true {
-  if (outcome) return true;
-  throw new MemcacheNotStoredError(
-    `Cannot run ${command}: the server did not store the value`,
-    { command, key: textOf(key), sent: true },
-  );
 }

@@ -40,7 +40,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
       "client/commands.ts",
       "client/meta_commands.ts",
     ],
-    ...["namespaced"],
+    ...["client/item.ts", "client/updating.ts", "namespaced"],
   ],
   strict: [
     ...[
@@ -50,7 +50,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
       "client/commands.ts",
       "client/meta_commands.ts",
     ],
-    ...["namespaced"],
+    ...["client/item.ts", "namespaced"],
   ],
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],

@@ -6,11 +6,19 @@
  */
 
 import type { GetOrSetOptions, LoadContext } from "../cache/options.ts";
-import type { Key } from "../types.ts";
+import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
 import { Caching } from "./caching.ts";
-import type { KeyCommands, Namespace } from "./commands.ts";
+import type {
+  GetOptions,
+  InvalidateOptions,
+  KeyCommands,
+  Namespace,
+  UpdateOptions,
+  Updater,
+} from "./commands.ts";
 import type { Context } from "./context.ts";
 import type { Executor } from "./executor.ts";
+import { ItemClient } from "./item_client.ts";
 import { KeyClient } from "./key_client.ts";
 import { MetaClient } from "./meta_client.ts";
 import type { MetaCommands } from "./meta_commands.ts";
@@ -40,6 +48,7 @@ export class BaseClient extends KeyClient implements KeyCommands {
   readonly #context: Context;
   readonly #executor: Executor;
   readonly #meta: MetaClient;
+  readonly #items: ItemClient;
   #caching: Caching | undefined = undefined;
 
   /** Takes checked options, and the way to the servers. */
@@ -48,11 +57,63 @@ export class BaseClient extends KeyClient implements KeyCommands {
     this.#context = context;
     this.#executor = executor;
     this.#meta = new MetaClient(context, executor);
+    this.#items = new ItemClient(context, executor, this.#meta, this);
   }
 
   /** The meta protocol as it is. See {@linkcode MetaCommands}. */
   get meta(): MetaCommands {
     return this.#meta;
+  }
+
+  /** Reads an item. See {@linkcode KeyCommands.getItem}. */
+  getItem<T = unknown>(
+    key: Key,
+    options?: CommandOptions,
+  ): Promise<Item<T> | undefined> {
+    return this.#items.getItem(key, options);
+  }
+
+  /** Tells what is left of an item. See {@linkcode HelperCommands.ttl}. */
+  ttl(key: Key, options?: CommandOptions): Promise<number | undefined> {
+    return this.#items.ttl(key, options);
+  }
+
+  /** Tells how large a value is. See {@linkcode HelperCommands.size}. */
+  size(key: Key, options?: CommandOptions): Promise<number | undefined> {
+    return this.#items.size(key, options);
+  }
+
+  /** Reads without a trace. See {@linkcode HelperCommands.peek}. */
+  peek<T = unknown>(key: Key, options?: GetOptions<T>): Promise<T | undefined> {
+    return this.#items.peek(key, options);
+  }
+
+  /** Reads for the last time. See {@linkcode HelperCommands.take}. */
+  take<T = unknown>(key: Key, options?: GetOptions<T>): Promise<T | undefined> {
+    return this.#items.take(key, options);
+  }
+
+  /** Reads and touches. See {@linkcode HelperCommands.getAndTouch}. */
+  getAndTouch<T = unknown>(
+    key: Key,
+    ttl: Ttl,
+    options?: GetOptions<T>,
+  ): Promise<T | undefined> {
+    return this.gat(key, ttl, options);
+  }
+
+  /** Marks as stale. See {@linkcode HelperCommands.invalidate}. */
+  invalidate(key: Key, options?: InvalidateOptions): Promise<boolean> {
+    return this.#items.invalidate(key, options);
+  }
+
+  /** Changes by a function. See {@linkcode HelperCommands.update}. */
+  update<T = unknown>(
+    key: Key,
+    fn: Updater<T>,
+    options?: UpdateOptions,
+  ): Promise<T | undefined> {
+    return this.#items.update(key, fn, options);
   }
 
   /** Reads a value, or loads it. See {@linkcode KeyCommands.getOrSet}. */

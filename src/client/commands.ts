@@ -14,6 +14,7 @@ import type {
   StoreOptions,
   Versioned,
 } from "./command_options.ts";
+import type { HelperCommands } from "./helper_commands.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 
 export type {
@@ -23,6 +24,12 @@ export type {
   StoreOptions,
   Versioned,
 } from "./command_options.ts";
+export type {
+  HelperCommands,
+  InvalidateOptions,
+  UpdateOptions,
+  Updater,
+} from "./helper_commands.ts";
 
 /**
  * Commands on keys. A miss is a value, `undefined` or `false`, never an error.
@@ -46,7 +53,7 @@ export type {
  * await server.close();
  * ```
  */
-export interface KeyCommands extends CacheCommands {
+export interface KeyCommands extends CacheCommands, HelperCommands {
   /**
    * Reads a value.
    *
@@ -60,7 +67,8 @@ export interface KeyCommands extends CacheCommands {
    */
   get<T = unknown>(key: Key, options?: GetOptions<T>): Promise<T | undefined>;
   /**
-   * Reads a value with its flags and its CAS unique.
+   * Reads a value with its flags, its CAS unique, and the changes that happen
+   * only if nobody else has changed the item since: see {@linkcode Item}.
    *
    * Sent as `mg` or `gets`. Source: protocol.txt, "Retrieval command".
    *

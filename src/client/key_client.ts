@@ -8,7 +8,7 @@
 import { closedError } from "../connection/failures.ts";
 import type { Command } from "../connection/request.ts";
 import { isThenable } from "../serde/guard.ts";
-import type { CommandOptions, Item, Key, Ttl } from "../types.ts";
+import type { CommandOptions, Key, Ttl } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
 import {
   entryOf,
@@ -22,6 +22,7 @@ import {
 import type {
   CountOptions,
   GetOptions,
+  HelperCommands,
   KeyCommands,
   NoreplyOptions,
   StoreOptions,
@@ -31,12 +32,7 @@ import { type Context, observe } from "./context.ts";
 import { countFrom, planCount } from "./counting.ts";
 import { type Executor, start } from "./executor.ts";
 import { startLate } from "./late.ts";
-import {
-  GetCommand,
-  GetItemCommand,
-  GetsCommand,
-  HasCommand,
-} from "./requests/fetch.ts";
+import { GetCommand, GetsCommand, HasCommand } from "./requests/fetch.ts";
 import {
   changeInWindows,
   fetchMany,
@@ -67,8 +63,11 @@ import { storeHead, storeRequest } from "./storing.ts";
  * await server.close();
  * ```
  */
-export class KeyClient
-  implements Omit<KeyCommands, "meta" | "namespace" | "getOrSet"> {
+export class KeyClient implements
+  Omit<
+    KeyCommands,
+    keyof HelperCommands | "getItem" | "meta" | "namespace" | "getOrSet"
+  > {
   readonly #context: Context;
   readonly #executor: Executor;
 
@@ -97,14 +96,6 @@ export class KeyClient
     } catch (error) {
       return this.#refused(error);
     }
-  }
-
-  /** Reads an item. See {@linkcode KeyCommands.getItem}. */
-  getItem<T = unknown>(
-    key: Key,
-    options?: CommandOptions,
-  ): Promise<Item<T> | undefined> {
-    return this.#fetch(GetItemCommand, "gets", key, undefined, options);
   }
 
   /** Reads many values. See {@linkcode KeyCommands.getMany}. */
@@ -346,7 +337,7 @@ export class KeyClient
   }
 
   #fetch<T>(
-    kind: typeof GetsCommand | typeof GetItemCommand | typeof HasCommand,
+    kind: typeof GetsCommand | typeof HasCommand,
     command: string,
     key: Key,
     ttl: Ttl | undefined,

@@ -29,8 +29,8 @@ import { readRetryOptions, type RetryOptions } from "./options.ts";
  *
  * | attempted again | commands |
  * | --- | --- |
- * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, has, set, setMany, replace, delete, deleteMany, touch, getOrSet, invalidateAll, stats and its kinds, version, flushAll, verbosity, cacheMemlimit |
- * | only if not sent | add, append, prepend, cas, incr, decr, rawCommand, shutdown, and everything with `noreply: true` |
+ * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, getAndTouch, has, ttl, size, peek, set, setMany, replace, delete, deleteMany, touch, invalidate, getOrSet, invalidateAll, stats and its kinds, version, flushAll, verbosity, cacheMemlimit |
+ * | only if not sent | add, append, prepend, cas, incr, decr, take, update, rawCommand, shutdown, and everything with `noreply: true` |
  * | never | quit, disconnect, close, and what is no command |
  *
  * A second attempt can find what the first one did: `delete` then resolves to
@@ -45,6 +45,8 @@ import { readRetryOptions, type RetryOptions } from "./options.ts";
  *
  * Of calls with many keys only those keys are attempted again that failed. Where
  * several servers failed, one error that may be gone the next time is enough.
+ *
+ * The methods of an `Item` are the wrapped client's: each is attempted once.
  *
  * What the wrapped client does not tell cannot be retried: with its option
  * `errorsAsMisses` reads never fail. Its `onError` sees every failed attempt.

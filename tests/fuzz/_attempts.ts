@@ -262,6 +262,9 @@ export function isRefusal(error: unknown): boolean {
     error instanceof MemcacheSerdeError && error.sent === false;
 }
 
+/** What is looked at when something has been sent. */
+const LATE: ReadonlySet<string> = new Set(["default", "fn", "what fn makes"]);
+
 /** Says which way a call went; throws where it went wrong. */
 function judge(one: Attempt): "refused" | "sent" | "nothing" {
   const { about, place, recorder, result, thing } = one;
@@ -269,8 +272,9 @@ function judge(one: Attempt): "refused" | "sent" | "nothing" {
   assert(fault === undefined, `${about}: ${fault}`);
   assert(result !== undefined, `${about} does not settle`);
   const { error } = result;
-  // A promise that resolves to a default looks at it.
-  const looked = place.name === "default" && text !== "";
+  // A promise that resolves to a default looks at it, and what is given to
+  // update() is looked at when the value has been read.
+  const looked = LATE.has(place.name) && text !== "";
   if (error !== undefined && isRefusal(error) && !looked) {
     assert(
       text === "" && dials === 0,

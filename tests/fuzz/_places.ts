@@ -234,6 +234,21 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
     },
     "any",
   ),
+  ttl: keyed("ttl", ["mg"], [], []),
+  size: keyed("size", ["mg"], [], []),
+  peek: keyed("peek", ["mg"], [], ["default"]),
+  take: keyed("take", ["mg"], [], ["default"]),
+  getAndTouch: keyed("getAndTouch", ["gat", "mg"], [60], ["default"], {
+    ttl: (client, thing) => client.getAndTouch("k", thing),
+  }),
+  invalidate: keyed("invalidate", ["md"], [], ["staleFor"]),
+  update: keyed("update", ["gets", "mg", "add", "cas"], [() => "v"], [
+    "ttl",
+    "attempts",
+  ], {
+    fn: (client, thing) => client.update("k", thing),
+    "what fn makes": (client, thing) => client.update("k", () => thing),
+  }, "any"),
   stats: places(["stats"], "one", false, {
     argument: (client, thing) => client.stats(thing),
     "second argument": (client, thing) => client.stats("items", thing),

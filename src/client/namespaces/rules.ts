@@ -84,6 +84,13 @@ const RULES = {
   incr: change(2),
   decr: change(2),
   touch: change(2),
+  ttl: read(1),
+  size: read(1),
+  peek: read(1, (options) => options?.default),
+  take: change(1),
+  getAndTouch: read(2, (options) => options?.default),
+  invalidate: change(1),
+  update: { options: 2, callback: 1 },
   getOrSet: { options: 2, callback: 1, loads: true },
 } satisfies Record<Exclude<keyof KeyCommands, NotVersioned>, Rule>;
 

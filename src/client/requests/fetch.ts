@@ -18,7 +18,6 @@ import {
   TAKES_FAILURES,
 } from "../../connection/request.ts";
 import { type Mark, MARKER, markIn } from "../../cache/marks.ts";
-import type { Item } from "../../types.ts";
 import { isThenable } from "../../serde/guard.ts";
 import { keepsBytes } from "../../serde/serde.ts";
 import type { Decoder } from "../../wire/decoder.ts";
@@ -35,6 +34,9 @@ import {
   Unreadable,
 } from "../context.ts";
 
+/** The traits of a read that leaves everything as it is. */
+const READS = READ_ONLY | IDEMPOTENT;
+
 /** One key is read, and perhaps touched. */
 export abstract class FetchCommand extends Command {
   /** The caller's key. */
@@ -48,20 +50,22 @@ export abstract class FetchCommand extends Command {
   /** Tells the caller of the hit, once the line behind it has been read. */
   #hit: (() => void) | undefined = undefined;
 
-  /** Takes the key, and the exptime to set if the item is to be touched. */
+  /**
+   * Takes the key, and the exptime to set if the item is to be touched; its
+   * traits follow from that, unless they are given.
+   */
   constructor(
     command: string,
     context: Context,
     key: string,
     wireKey: string,
     exptime: number | undefined,
-    joinable: number = 0,
+    traits: number = exptime === undefined ? READS : IDEMPOTENT,
   ) {
     super(
       command,
       key,
-      (exptime === undefined ? READ_ONLY | IDEMPOTENT | joinable : IDEMPOTENT) |
-        (context.errorsAsMisses ? TAKES_FAILURES : 0),
+      context.errorsAsMisses ? traits | TAKES_FAILURES : traits,
     );
     this.context = context;
     this.wireKey = wireKey;
@@ -273,7 +277,8 @@ export class GetCommand extends FetchCommand {
     exptime: number | undefined,
     missed: unknown,
   ) {
-    super(command, context, key, wireKey, exptime, JOINABLE);
+    const traits = exptime === undefined ? READS | JOINABLE : IDEMPOTENT;
+    super(command, context, key, wireKey, exptime, traits);
     this.#missed = missed;
   }
 
@@ -296,23 +301,8 @@ export class GetsCommand extends FetchCommand {
     value: unknown,
     _flags: number,
     cas: bigint,
-  ): { value: unknown; cas: bigint } {
+  ): unknown {
     return { value, cas };
-  }
-}
-
-/** `getItem`: the value with all that is stored beside it. */
-export class GetItemCommand extends FetchCommand {
-  protected override get metaFlags(): string {
-    return " c f v O";
-  }
-
-  protected override get wantsCas(): boolean {
-    return true;
-  }
-
-  protected override shape(value: unknown, flags: number, cas: bigint): Item {
-    return { key: this.key, value, flags, cas };
   }
 }
 
