@@ -108,7 +108,6 @@ export function readFrame(
     lengths.push(length);
   }
   const textEnd = end - total;
-  if (textEnd < at) return undefined;
   const blocks = [textEnd];
   for (const length of lengths) blocks.push(blocks[blocks.length - 1] + length);
   return { start: at, end: textEnd, blocks };

@@ -24,6 +24,10 @@ const REFUSED: [name: string, bytes: Uint8Array][] = [
   ["no count's end", new Uint8Array([1, 0x80])],
   ["a count that lies", encode("\u0001\u007f[[]]")],
   ["a huge count", new Uint8Array([1, ...Array(7).fill(255), 1, 91, 93])],
+  [
+    "a huge count before a sound text",
+    new Uint8Array([1, ...Array(7).fill(255), 91, 91, 93, 93]),
+  ],
   ["a long count", new Uint8Array([1, ...Array(200).fill(128), 0])],
   ["a length that lies", encode("\u0001\u0001\u007f[[]]")],
   ["a huge length", new Uint8Array([1, 1, 255, 255, 255, 255, 127, 91, 93])],
@@ -113,6 +117,27 @@ test("structuredSerde refuses bytes that it would not write", () => {
     assertEquals(checkRead(bytes), "refused", name);
   }
   checkInherited();
+});
+
+test("structuredSerde reads what is nested 500 deep, and nothing deeper", () => {
+  const links: ((next: number) => string)[] = [
+    (next) => `[${next}]`,
+    (next) => `[-7,2,1,${next}]`,
+    (next) => `{"a":${next}}`,
+    (next) => `["Map",${next},-1]`,
+    (next) => `["Map",-1,${next}]`,
+    (next) => `["Set",${next}]`,
+    (next) => `["null","cause",${next}]`,
+  ];
+  for (const [i, link] of links.entries()) {
+    assertEquals(checkRead(plain(chain(500, link))), "value", `${i}`);
+    assertThrows(
+      () => structuredSerde.deserialize("k", plain(chain(501, link)), FLAGS),
+      MemcacheSerdeError,
+      "more than 500 deep",
+      `${i}`,
+    );
+  }
 });
 
 test("structuredSerde sets names of prototypes on the result alone", () => {

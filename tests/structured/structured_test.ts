@@ -379,6 +379,24 @@ test("structuredSerde nests up to 500 deep, and no deeper", () => {
   }
 });
 
+test("structuredSerde takes any number of objects side by side", () => {
+  const many = Array.from({ length: 2000 }, (_, i) => ({ i, list: [[i]] }));
+  const values: unknown[] = [
+    many,
+    new Set(many),
+    new Map(many.map((object, i) => [i, object])),
+    new Map(many.map((object) => [object, [object, new Set([object])]])),
+    Object.fromEntries(many.entries()),
+    Object.assign([], { 5000: {}, 9000: many, 9001: {} }),
+    many.map((object) => new Error("x", { cause: object })),
+  ];
+  for (const [i, value] of values.entries()) {
+    const { data, flags } = write(value);
+    const judged = i < 6 ? structuredClone(value) : value;
+    assertEquals(difference(read(data, flags), judged), undefined, `${i}`);
+  }
+});
+
 function transferred(): ArrayBuffer {
   const buffer = new ArrayBuffer(8);
   structuredClone(null, { transfer: [buffer] });
