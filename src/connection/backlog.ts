@@ -70,6 +70,19 @@ export class Backlog {
     this.#weigh(request.weight);
   }
 
+  /**
+   * Whether a request that has just come is all there is to send, as far as is
+   * known.
+   *
+   * @param isDue Whether a flush is due for something that came before it.
+   */
+  isAlone(request: Request, isDue: boolean): boolean {
+    if (request.isQuiet || request.isCompanion) return false;
+    const { queue } = this;
+    if (queue.length === 1) return !isDue;
+    return queue.length === 2 && queue.peek()?.isCompanion === true;
+  }
+
   /** So many bytes of values have left the queue with their requests. */
   taken(bytes: number): void {
     if (bytes > 0) this.#weigh(-bytes);

@@ -134,9 +134,9 @@ export class Connection implements Lane {
     }
     const link = this.#link;
     if (
-      link !== undefined && link.lastBatch < 2 && link.writable &&
-      link.inflight.length === 0 && this.unsent.length === 1 &&
-      !this.#scheduled && !request.isQuiet
+      link !== undefined && link.lastBatch <= this.unsent.length &&
+      link.writable && link.inflight.length === 0 &&
+      this.unsent.isAlone(request, this.#scheduled)
     ) {
       this.#flush();
       return;

@@ -102,6 +102,8 @@ export const NEEDS_META = 2048;
 export const NEEDS_VERSION = 4096;
 /** Where the server speaks meta it is answered only if there is something to say. */
 export const QUIET = 8192;
+/** It goes in the same write as the command behind it. */
+export const COMPANION = 16_384;
 
 /**
  * What tells one command from another: how it is written, and what its replies
@@ -287,6 +289,11 @@ export class Request {
   /** See {@linkcode CARRIES_VALUE}. */
   get carriesValue(): boolean {
     return (this.#traits & CARRIES_VALUE) !== 0;
+  }
+
+  /** See {@linkcode COMPANION}. */
+  get isCompanion(): boolean {
+    return (this.#traits & COMPANION) !== 0;
   }
 
   /** See {@linkcode JOINABLE}. */

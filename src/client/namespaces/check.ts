@@ -5,7 +5,12 @@
  * @module
  */
 
-import type { Request } from "../../connection/request.ts";
+import {
+  COMPANION,
+  IDEMPOTENT,
+  READ_ONLY,
+  type Request,
+} from "../../connection/request.ts";
 import { FROM_VIEW, UNKEPT, type ViewSerde } from "../../serde/serde.ts";
 import type { Context } from "../context.ts";
 import type { Executor } from "../executor.ts";
@@ -80,6 +85,7 @@ export class Check {
       name,
       context.keyPrefix + name,
       undefined,
+      READ_ONLY | IDEMPOTENT | COMPANION,
     );
     this.#request = request;
     request.timeout = timeout;
