@@ -294,7 +294,7 @@ export class MemcacheSerdeError extends MemcacheError {
  * A miss or a refused store, told as an error.
  *
  * - When: thrown by `StrictClient`, and by `update` if it is a
- *   {@linkcode MemcacheCasError}.
+ *   {@linkcode MemcacheCasError}; told to `onError` of stores with `noreply`.
  * - Usual cause: the key is not there, or is not as the command wants it.
  * - Connection: kept.
  */
@@ -322,9 +322,10 @@ export class MemcacheNoValueError extends MemcacheMissError {
 }
 
 /**
- * `StrictClient`: the server did not store the value.
+ * The server did not store the value.
  *
- * - When: `add` met a value, or `replace`, `append`, `prepend` met none.
+ * - When: `add` met a value, or `replace`, `append`, `prepend` met none, of a
+ *   `StrictClient` or with `noreply`.
  * - Usual cause: another writer was faster.
  * - Connection: kept.
  */
@@ -339,8 +340,8 @@ export class MemcacheNotStoredError extends MemcacheMissError {
 /**
  * The item has changed since its `cas` was read.
  *
- * - When: `cas` answered `EXISTS` to a `StrictClient`, or others changed the item
- *   during every attempt of an `update`.
+ * - When: `cas` answered `EXISTS` to a `StrictClient` or with `noreply`, or others
+ *   changed the item during every attempt of an `update`.
  * - Usual cause: another writer was faster.
  * - Connection: kept.
  */
@@ -353,9 +354,10 @@ export class MemcacheCasError extends MemcacheMissError {
 }
 
 /**
- * `StrictClient`: there is no such item to change.
+ * There is no such item to change.
  *
- * - When: `cas`, `delete`, `touch`, `incr` or `decr` met no item.
+ * - When: `cas`, `delete`, `touch`, `incr` or `decr` of a `StrictClient` met no
+ *   item, or `cas` with `noreply`.
  * - Usual cause: it expired, was evicted or never stored.
  * - Connection: kept.
  */

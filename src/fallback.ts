@@ -51,7 +51,7 @@ import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
  *   refused.
  * - A `timeout` given with a call is for all clients together; without one, each
  *   has its own.
- * - `disconnect` and `close` are for all of them; commands for a server are those
+ * - `flush`, `disconnect` and `close` are for all of them; commands for a server are those
  *   of `clients`.
  *
  * @example
@@ -381,6 +381,11 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     options?: UpdateOptions,
   ): Promise<T | undefined> {
     return this.#updates.update(key, fn, options);
+  }
+
+  /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */
+  flush(options?: CommandOptions): Promise<void> {
+    return this.#all((client) => client.flush(options));
   }
 
   /** Lets go of all connections. See {@linkcode KeyCommands.disconnect}. */

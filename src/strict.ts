@@ -467,6 +467,11 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     return this.#client.getOrSet(key, load, options);
   }
 
+  /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */
+  flush(options?: CommandOptions): Promise<void> {
+    return this.#client.flush(options);
+  }
+
   /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */
   disconnect(): Promise<void> {
     return this.#client.disconnect();

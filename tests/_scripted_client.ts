@@ -21,7 +21,7 @@ export const METHODS: readonly string[] = [
   ...["delete", "deleteMany", "incr", "decr", "touch"],
   ...["stats", "statsSettings", "statsItems", "statsSlabs", "statsSizes"],
   ...["statsConns", "version", "flushAll", "verbosity", "cacheMemlimit"],
-  ...["rawCommand", "quit", "shutdown", "disconnect", "close"],
+  ...["rawCommand", "quit", "shutdown", "flush", "disconnect", "close"],
 ];
 
 /** What a call answers: an error is thrown, a function is asked. */

@@ -359,6 +359,20 @@ export interface KeyCommands extends CacheCommands, HelperCommands {
    */
   namespace(prefix: string): Namespace;
   /**
+   * Waits until the servers have done all that was sent before. What has become
+   * of commands with `noreply` has been told to `onError` by then, as far as the
+   * servers say it; what this client was still to send is sent before.
+   *
+   * Sent as `mn`, or as `version` where the server speaks no meta, on every
+   * connection that is open or being opened; nothing is opened for it. Source:
+   * protocol.txt, "Meta No-Op".
+   *
+   * @param options A timeout, a signal.
+   * @throws {MemcacheUnexpectedCloseError} If a connection was lost: what
+   * became of the commands on it is not known.
+   */
+  flush(options?: CommandOptions): Promise<void>;
+  /**
    * Lets go of the connections at once. What is pending fails with a
    * {@linkcode MemcacheUnexpectedCloseError}; the next command connects again.
    */

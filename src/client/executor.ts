@@ -6,6 +6,7 @@
  */
 
 import { closedError } from "../connection/failures.ts";
+import type { Lane } from "../connection/lane.ts";
 import type { Request } from "../connection/request.ts";
 import {
   MemcacheIllegalInputError,
@@ -41,6 +42,10 @@ export interface Executor {
   readonly ready?: Promise<void> | undefined;
   /** The ways to all servers that are in use, each once. */
   everywhere(): Way[];
+  /** The lanes to all servers, also to those that are not in use any more. */
+  lanes(): Lane[];
+  /** Settles once no request waits for the ways; absent where none does. */
+  readonly settled?: Promise<void> | undefined;
   /**
    * Is told that something is sent past it, with its timeout in milliseconds.
    * Absent where that is nothing to it.
@@ -121,11 +126,10 @@ export function checkCall(
  */
 export function whenReady(
   context: Context,
-  executor: Executor,
+  { ready }: Pick<Executor, "ready">,
   command: string,
   options: CommandOptions | undefined,
 ): Promise<void> | undefined {
-  const { ready } = executor;
   if (ready === undefined) return undefined;
   const timeout = readTimeout(options?.timeout, context.timeout);
   return context.waits.bounded(ready, {

@@ -31,6 +31,7 @@ import type {
 import { type Context, observe } from "./context.ts";
 import { countFrom, planCount } from "./counting.ts";
 import { type Executor, start } from "./executor.ts";
+import { flush } from "./flushing.ts";
 import { startLate } from "./late.ts";
 import { GetCommand, GetsCommand, HasCommand } from "./requests/fetch.ts";
 import {
@@ -299,6 +300,11 @@ export class KeyClient implements
     } catch (error) {
       return this.#refused(error);
     }
+  }
+
+  /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */
+  flush(options?: CommandOptions): Promise<void> {
+    return flush(this.#context, this.#executor, options);
   }
 
   /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */

@@ -25,6 +25,10 @@ export class LaneExecutor implements Executor {
     return [this.#lane];
   }
 
+  lanes(): Lane[] {
+    return [this.#lane];
+  }
+
   get closed(): boolean {
     return this.#lane.closed;
   }

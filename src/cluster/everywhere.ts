@@ -43,6 +43,11 @@ export class MemberExecutor implements Executor {
     return [this];
   }
 
+  /** See {@linkcode Executor.lanes}. */
+  lanes(): Lane[] {
+    return [this.#member.lane];
+  }
+
   /** See {@linkcode Lane.leave}. */
   leave(say: (lane: Lane) => void): void {
     this.#member.lane.leave(say);

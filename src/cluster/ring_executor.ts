@@ -211,6 +211,17 @@ export class RingExecutor implements Executor {
     return this.members.filter(({ health }) => health.state !== "dead");
   }
 
+  /** See {@linkcode Executor.lanes}. */
+  lanes(): Lane[] {
+    return [...this.members.map(({ lane }) => lane), ...this.#draining];
+  }
+
+  /** See {@linkcode Executor.settled}. */
+  get settled(): Promise<void> | undefined {
+    const room = this.#awaited?.room;
+    return room === undefined || room.isEmpty ? undefined : room.opened;
+  }
+
   /** See {@linkcode Executor.disconnect}. */
   disconnect(): Promise<void> {
     for (const member of this.#members.values()) member.disconnect();

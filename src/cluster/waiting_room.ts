@@ -32,6 +32,11 @@ export class WaitingRoom {
     return this.#opened ??= new Promise((resolve) => this.#open = resolve);
   }
 
+  /** Whether nobody is there. */
+  get isEmpty(): boolean {
+    return this.#visitors.every(({ request }) => request.settled);
+  }
+
   /** Takes a request in. */
   add(request: Request, route: string): void {
     if (request.settled) return;

@@ -15,6 +15,8 @@ export interface Lane {
   readonly pending: number;
   /** Whether it has been closed for good; one that drains is closed to all. */
   readonly closed: boolean;
+  /** The connections that it is made of; absent where it is one itself. */
+  readonly connections?: readonly Lane[];
   /** Takes a request. Its outcome is told to the request, never thrown. */
   execute(request: Request): void;
   /** Lets go of what is open; what is pending fails. The next request reopens. */

@@ -111,7 +111,7 @@ export class Pool {
 
   /** How many commands wait or are in flight. */
   get pending(): number {
-    return this.#connections().reduce((sum, { pending }) => sum + pending, 0);
+    return this.connections.reduce((sum, { pending }) => sum + pending, 0);
   }
 
   /** Whether it has been closed for good, or is about to be. */
@@ -119,9 +119,21 @@ export class Pool {
     return this.#closed;
   }
 
+  /**
+   * The connections, with those that only finish what they owe.
+   *
+   * @internal
+   */
+  get connections(): Connection[] {
+    return [
+      ...this.#seats.map(({ connection }) => connection),
+      ...this.#leaving,
+    ];
+  }
+
   /** What it holds now, and what it has done so far. */
   get counters(): PoolCounters {
-    const connections = this.#connections();
+    const { connections } = this;
     const open = connections.filter(({ connected }) => connected).length;
     const size = connections.filter(({ resting }) => !resting).length;
     const busy = connections.filter(({ pending }) => pending > 0).length;
@@ -159,7 +171,7 @@ export class Pool {
 
   /** Lets go of all connections; what is pending fails. */
   disconnect(): void {
-    const connections = this.#connections();
+    const { connections } = this;
     this.#leaving.clear();
     if (!this.#closed) this.#renew();
     for (const connection of connections) {
@@ -194,7 +206,7 @@ export class Pool {
     this.#alarm.clear();
     this.#lateAlarm.clear();
     return this.#drained ??= Promise.all(
-      this.#connections().map((connection) => connection.drain()),
+      this.connections.map((connection) => connection.drain()),
     ).then(() => {});
   }
 
@@ -203,14 +215,7 @@ export class Pool {
     this.#closed = true;
     this.#alarm.clear();
     this.#lateAlarm.clear();
-    for (const connection of this.#connections()) connection.close();
-  }
-
-  #connections(): Connection[] {
-    return [
-      ...this.#seats.map(({ connection }) => connection),
-      ...this.#leaving,
-    ];
+    for (const connection of this.connections) connection.close();
   }
 
   /** The connection that a request has to go by, if there is one. */

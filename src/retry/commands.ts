@@ -69,6 +69,8 @@ const COMMANDS = {
   incr: once(2),
   decr: once(2),
   touch: again(2),
+  // A second one would wait for nothing, and hide what the first has met.
+  flush: once(0),
   ttl: again(1),
   size: again(1),
   peek: again(1),

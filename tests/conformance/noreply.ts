@@ -178,6 +178,61 @@ export const NOREPLY: Behaviours = {
     });
   },
 
+  "flush() resolves once what was sent before is done": async (
+    { traits, key, open },
+  ) => {
+    const errors: MemcacheError[] = [];
+    const onError = (error: MemcacheError) => void errors.push(error);
+    await open({ onError }, async ({ client }) => {
+      const [taken, other] = [key("taken"), key("other")];
+      await client.set(taken, "value");
+      for (let i = 0; i < 3; i++) {
+        await client.add(taken, "new", { noreply: true });
+        await client.set(other, i, { noreply: true });
+        assertEquals(await client.flush(), undefined);
+      }
+      assertEquals(await client.get(other), 2);
+      assertEquals(await client.get(taken), "value");
+      // What was refused has been told, where the server tells it.
+      const { length } = errors.filter(({ key, code }) =>
+        key === taken && code === "ERR_NOT_STORED"
+      );
+      assertEquals(length, traits.fences === false ? 0 : 3);
+      assertEquals(errors.length, length);
+    });
+  },
+
+  "flush() opens no connection": async ({ tapped }) => {
+    await tapped(async (tap, { client }) => {
+      await client.flush();
+      await client.flush({ timeout: 5 });
+      assertEquals(tap.connects, 0);
+    });
+  },
+
+  "flush() waits for what is still to be sent": async ({ key, open }) => {
+    await open({}, async ({ client }) => {
+      const names = Array.from({ length: 50 }, () => key());
+      // A namespace has to know its version before it sends anything.
+      await client.get(names[0]);
+      const stores = names.map((name) => client.set(name, name));
+      let stored = 0;
+      for (const store of stores) store.then(() => stored++);
+      await client.flush();
+      assertEquals(stored, names.length);
+    });
+  },
+
+  "flush() of a closed client rejects": async ({ open }) => {
+    await open({}, async ({ client }) => {
+      await client.close();
+      await rejects(() => client.flush(), MemcacheError, {
+        code: "ERR_CLIENT_CLOSED",
+        sent: false,
+      });
+    });
+  },
+
   "many commands without a reply are all carried out": async (stage) => {
     const { client, key } = stage;
     const name = key();

@@ -273,6 +273,10 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
     options([], (client, all) => client.quit(all)),
   ),
   shutdown: admin("shutdown", ["shutdown"], ["graceful"]),
+  // It opens nothing, and waits for nothing where nothing is open.
+  flush: places(["mn", "version"], "any", false, {
+    ...options([], (client, all) => client.flush(all)),
+  }),
   disconnect: places([], "none", false, {
     argument: (client, thing) => client.disconnect(thing),
   }),

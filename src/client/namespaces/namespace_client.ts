@@ -64,6 +64,12 @@ class NamespaceClient {
     return makeNamespace(this.#origin, prefix, this.#view.levels);
   }
 
+  flush(options?: CommandOptions): Promise<void> {
+    const { context, executor, make } = this.#origin;
+    // It is about connections, which have no version.
+    return make(context, executor).flush(options);
+  }
+
   disconnect(): Promise<void> {
     return Promise.resolve();
   }

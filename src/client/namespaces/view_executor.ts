@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Lane } from "../../connection/lane.ts";
 import type { Request } from "../../connection/request.ts";
 import type { Executor, Way } from "../executor.ts";
 import { Round } from "./check.ts";
@@ -52,6 +53,16 @@ export class ViewExecutor implements Executor {
   /** Whatever goes to all servers has no version. */
   everywhere(): Way[] {
     return this.#inner.everywhere();
+  }
+
+  /** See {@linkcode Executor.lanes}. */
+  lanes(): Lane[] {
+    return this.#inner.lanes();
+  }
+
+  /** See {@linkcode Executor.settled}. */
+  get settled(): Promise<void> | undefined {
+    return this.#inner.settled;
   }
 
   /** See {@linkcode Executor.execute}. */
