@@ -21,6 +21,7 @@ const DENO_ONLY: readonly string[] = [
  * no say in: those run them, Deno and Bun too.
  */
 const LONG: readonly string[] = [
+  "tests/cache/stampede_test.ts",
   "tests/chaos/",
   "tests/conformance_cluster_test.ts",
   "tests/conformance_pool_test.ts",

@@ -21,10 +21,13 @@ interface Hold {
   readonly fallback?: ValueSighting | undefined;
 }
 
-/** Seconds beyond a lease after which it must have been renewed. */
-const GRACE = 2;
+/** How much longer than the one before it a pause is. */
+const GROWTH = 1.5;
 
-/** The same for loads without a limit of their own, in milliseconds. */
+/** How often a lease is renewed before it would end. */
+const RENEWALS = 3;
+
+/** Milliseconds that a load is given by others if it has no limit. */
 const PATIENCE = 30_000;
 
 /** Milliseconds after which another process's load must have ended. */
@@ -174,7 +177,7 @@ export class Flight {
       }
       pause = pause === 0
         ? plan.firstPause
-        : Math.min(pause * 2, plan.longestPause);
+        : Math.min(pause * GROWTH, plan.longestPause);
       await this.#pause(pause * (1 - plan.random() / 2));
     }
   }
@@ -416,10 +419,8 @@ class LeaseWatch {
       this.#since = at;
       return false;
     }
-    const limit = seen.state === "mark"
-      ? (plan.lease + GRACE) * 1000
-      : patienceOf(plan);
-    if (at - this.#since < limit) return false;
+    // Most leases end long before, but for those that somebody has touched.
+    if (at - this.#since < patienceOf(plan)) return false;
     this.#since = at;
     return true;
   }
@@ -433,24 +434,29 @@ class Renewal {
   readonly #port: Port;
   readonly #call: Call;
   readonly #hold: Hold;
-  readonly #timer: ReturnType<typeof setInterval>;
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   #going: Promise<void> | undefined = undefined;
 
   constructor(port: Port, call: Call, hold: Hold) {
     this.#port = port;
     this.#call = call;
     this.#hold = hold;
-    const interval = call.plan.lease * 1000 / 3;
-    this.#timer = setInterval(() => {
-      this.#going ??= this.#renew().finally(() => this.#going = undefined);
-    }, interval);
-    if (typeof this.#timer === "object") this.#timer.unref();
+    this.#set();
   }
 
   /** Ends it, and waits until the CAS unique is known. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#isOver = true;
+    clearTimeout(this.#timer);
     await this.#going;
+  }
+
+  #set(): void {
+    this.#timer = setTimeout(() => {
+      this.#going = this.#renew();
+    }, this.#call.plan.lease * 1000 / RENEWALS);
+    if (typeof this.#timer === "object") this.#timer.unref();
   }
 
   async #renew(): Promise<void> {
@@ -459,10 +465,11 @@ class Renewal {
       if (cas !== undefined) this.#hold.cas = cas;
       else {
         this.isLost = true;
-        clearInterval(this.#timer);
+        return;
       }
     } catch {
       // Shown to `onError`; the next one may have more luck.
     }
+    if (!this.#isOver) this.#set();
   }
 }

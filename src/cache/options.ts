@@ -100,8 +100,8 @@ export interface GetOrSetOptions extends CommandOptions {
   loadTimeout?: number;
   /**
    * Milliseconds between two looks at what another process is loading: the
-   * first and the longest pause, 1 to 60000. Each is twice the one before, and
-   * then shortened by up to a half at random.
+   * first and the longest pause, 1 to 60000. Each is half as long again as the
+   * one before, and then shortened by up to a half at random.
    *
    * @default {[20, 500]}
    */
@@ -122,7 +122,7 @@ export interface Plan {
   readonly keep: number;
   /** Least seconds of a `ttl` that was shortened. */
   readonly least: number;
-  /** Seconds that are left of an item when it is to be loaded anew, or 0. */
+  /** An item is to be loaded anew if it has fewer seconds left; 0 for never. */
   readonly recache: number;
   /** Seconds that are left when a value may be returned only for an error. */
   readonly spare: number;
@@ -175,7 +175,8 @@ function planOf(options: GetOrSetOptions): Plan {
     refuse("refreshAhead", ahead, `below the ttl, which is ${ttl} seconds`);
   }
   const keep = Math.max(staleFor, staleIfError);
-  const recache = ttl === 0 ? 0 : keep + ahead;
+  // `R` is about items with fewer seconds left than it says.
+  const recache = ttl === 0 || keep + ahead === 0 ? 0 : keep + ahead + 1;
   const spare = ttl === 0 ? 0 : keep - staleFor;
   const poll = readPoll(options.poll);
   return {

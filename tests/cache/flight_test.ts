@@ -1,0 +1,424 @@
+/**
+ * Loads and flights in a time that stands still, over items in memory: leases,
+ * their ends, and how long who waits waits.
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Loads } from "../../src/cache/loads.ts";
+import type { Mark } from "../../src/cache/marks.ts";
+import { type GetOrSetOptions, readPlan } from "../../src/cache/options.ts";
+import type {
+  Call,
+  Lease,
+  Load,
+  Port,
+  Sighting,
+  Waiting,
+} from "../../src/cache/port.ts";
+import { MemcacheTimeoutError } from "../../src/errors.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { test } from "../_runtime.ts";
+
+/** An item of the server in memory. */
+interface Item {
+  value: unknown;
+  mark: Mark | undefined;
+  cas: bigint;
+  end: number;
+  isTaken: boolean;
+  isStale: boolean;
+}
+
+/** A server in memory, with the seconds of a time that is moved by hand. */
+class Memory {
+  readonly items: Map<string, Item> = new Map();
+  /** What was done, and when, in milliseconds. */
+  readonly log: Array<readonly [what: string, at: number]> = [];
+  readonly #time: FakeTime;
+  #cas = 0n;
+
+  constructor(time: FakeTime) {
+    this.#time = time;
+  }
+
+  put(key: string, value: unknown, seconds: number, mark?: Mark): bigint {
+    const cas = ++this.#cas;
+    const end = this.#time.now + seconds * 1000;
+    const state = { isTaken: false, isStale: false };
+    this.items.set(key, { value, mark, cas, end, ...state });
+    return cas;
+  }
+
+  find(key: string, cas?: bigint): Item | undefined {
+    const item = this.items.get(key);
+    if (item === undefined || item.end <= this.#time.now) return undefined;
+    return cas === undefined || item.cas === cas ? item : undefined;
+  }
+
+  note(what: string): void {
+    this.log.push([what, this.#time.now]);
+  }
+
+  /** When something was done. */
+  times(what: string): number[] {
+    return this.log.filter(([done]) => done === what).map(([, at]) => at);
+  }
+
+  newCas(): bigint {
+    return ++this.#cas;
+  }
+}
+
+/** One process's way to it. */
+class MemoryPort implements Port {
+  readonly errors: unknown[] = [];
+  /** Whether renewals are lost on their way. */
+  isCutOff = false;
+  readonly #memory: Memory;
+  readonly #now: () => number;
+
+  constructor(memory: Memory, now: () => number) {
+    this.#memory = memory;
+    this.#now = now;
+  }
+
+  async look({ key, plan }: Call): Promise<Sighting> {
+    this.#memory.note("look");
+    return await Promise.resolve(this.see(key, plan.recache));
+  }
+
+  see(key: string, recache: number): Sighting {
+    const item = this.#memory.find(key);
+    if (item === undefined) return { state: "missing" };
+    const { mark, cas, value, isTaken, isStale } = item;
+    if (mark !== undefined) return { state: "mark", mark, cas };
+    const left = Math.ceil((item.end - this.#now()) / 1000);
+    const isWon = !isTaken && (isStale || left < recache);
+    if (isWon) item.isTaken = true;
+    return { state: "value", value, cas, isWon, isTaken, isStale, left };
+  }
+
+  version({ key }: Call): Promise<bigint | undefined> {
+    return Promise.resolve(this.#memory.find(key)?.cas);
+  }
+
+  lease({ key, plan }: Call): Promise<Lease> {
+    const isWon = this.#memory.find(key) === undefined;
+    this.#memory.note(isWon ? "lease" : "no lease");
+    const cas = isWon ? this.#memory.put(key, "", plan.lease, "computing") : 0n;
+    return Promise.resolve({ isWon, cas, isClassic: false });
+  }
+
+  renew({ key, plan }: Call, cas: bigint): Promise<bigint | undefined> {
+    if (this.isCutOff) return Promise.reject(new Error("cut off"));
+    this.#memory.note("renew");
+    if (this.#memory.find(key, cas) === undefined) {
+      return Promise.resolve(undefined);
+    }
+    return Promise.resolve(
+      this.#memory.put(key, "", plan.lease, "computing"),
+    );
+  }
+
+  put({ key, plan }: Call, cas: bigint, value: unknown): Promise<void> {
+    const isThere = this.#memory.find(key, cas) !== undefined;
+    this.#memory.note(isThere ? "put" : "no put");
+    const seconds = (Number(plan.ttl) || 1e6) + plan.keep;
+    if (isThere) this.#memory.put(key, value, seconds);
+    return Promise.resolve();
+  }
+
+  mark({ key }: Call, cas: bigint, mark: Mark, seconds: number): Promise<void> {
+    const isThere = this.#memory.find(key, cas) !== undefined;
+    if (isThere) this.#memory.put(key, "", seconds, mark);
+    return Promise.resolve();
+  }
+
+  release({ key }: Call, cas: bigint): Promise<void> {
+    this.#memory.note("release");
+    const isThere = this.#memory.find(key, cas) !== undefined;
+    if (isThere) this.#memory.items.delete(key);
+    return Promise.resolve();
+  }
+
+  hand({ key }: Call, cas: bigint): Promise<void> {
+    this.#memory.note("hand");
+    const item = this.#memory.find(key, cas);
+    if (item !== undefined) {
+      item.isStale = true;
+      item.isTaken = false;
+      item.cas = this.#memory.newCas();
+    }
+    return Promise.resolve();
+  }
+
+  hides(): boolean {
+    return false;
+  }
+
+  observe(error: unknown): void {
+    this.errors.push(error);
+  }
+
+  wait(outcome: Promise<unknown>): Promise<unknown> {
+    return outcome;
+  }
+}
+
+/** A process: its port, and `getOrSet` over it. */
+function processOf(memory: Memory, time: FakeTime) {
+  const port = new MemoryPort(memory, () => time.now);
+  const loads = new Loads(port);
+  const getOrSet = (load: Load, options: GetOrSetOptions = {}) => {
+    const plan = readPlan({ random: () => 0, ...options });
+    const call: Waiting = {
+      ...{ key: "k", wireKey: "k", route: "k", plan, load },
+      ...{ deadline: 0, patience: 0, signal: undefined },
+      order: ++loads.calls,
+    };
+    const seen = port.see("k", plan.recache);
+    // A plain hit does not come this far.
+    return seen.state === "value" && !seen.isWon && !seen.isTaken &&
+        plan.spare === 0
+      ? Promise.resolve(seen.value)
+      : Promise.resolve(loads.answer(call, seen));
+  };
+  return { port, loads, getOrSet };
+}
+
+/** A load that takes so long, and says how often it ran. */
+function taking(ms: number, value: unknown) {
+  const load = () => {
+    load.count++;
+    return new Promise((resolve) => setTimeout(() => resolve(value), ms));
+  };
+  load.count = 0;
+  return load;
+}
+
+/** A load that never ends. */
+const hanging = () => new Promise(() => {});
+
+function play(
+  run: (
+    time: FakeTime,
+    memory: Memory,
+    make: () => ReturnType<typeof processOf>,
+  ) => Promise<void>,
+): Promise<void> {
+  return FakeTime.with((time) => {
+    const memory = new Memory(time);
+    return run(time, memory, () => processOf(memory, time));
+  });
+}
+
+test("Flight renews its lease, so that a load of any length runs once", () =>
+  play(async (time, memory, make) => {
+    const [a, b] = [make(), make()];
+    const load = taking(25_000, "v");
+    const first = a.getOrSet(load, { lease: 3 });
+    await time.settle();
+    const second = b.getOrSet(load, { lease: 3 });
+    await time.tick(25_600);
+    assertEquals([await first, await second], ["v", "v"]);
+    assertEquals(load.count, 1);
+    const renewals = memory.times("renew");
+    assertEquals(renewals.slice(0, 3), [1000, 2000, 3000]);
+    assertEquals(renewals.length, 24);
+  }));
+
+test("Flight gives up a lease that is no more, and stores nothing", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    const call = getOrSet(taking(10_000, "v"), { lease: 3 });
+    await time.tick(1500);
+    memory.items.delete("k");
+    await time.tick(9000);
+    assertEquals(await call, "v");
+    assertEquals(memory.times("renew"), [1000, 2000]);
+    assertEquals(memory.times("put"), []);
+  }));
+
+test("Flight loads on while its renewals are lost, and leaves the key to others", () =>
+  play(async (time, memory, make) => {
+    const [a, b] = [make(), make()];
+    const call = a.getOrSet(taking(8000, "a"), { lease: 3 });
+    await time.settle();
+    a.port.isCutOff = true;
+    const other = b.getOrSet(taking(8000, "b"), { lease: 3 });
+    await time.tick(3600);
+    assertEquals(memory.times("lease").length, 2);
+    await time.tick(10_000);
+    assertEquals([await call, await other], ["a", "b"]);
+    assertEquals(memory.find("k")?.value, "b");
+  }));
+
+test("Flight looks after pauses that grow, up to the longest", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    memory.put("k", "", 3600, "computing");
+    const call = getOrSet(hanging, {
+      poll: [100, 500],
+      loadTimeout: 2000,
+      lease: 2,
+    });
+    const ended = assertRejects(() => call, MemcacheTimeoutError);
+    await time.tick(2900);
+    assertEquals(memory.times("look"), [
+      ...[100, 250, 475, 812.5, 1312.5, 1812.5, 2312.5, 2812.5],
+    ]);
+    // Whoever loads is alive.
+    memory.put("k", "", 3600, "computing");
+    await time.tick(2000);
+    await ended;
+    // It waits for `loadTimeout` and one lease.
+    const last = memory.times("look").at(-1) ?? 0;
+    assert(last > 4000 && last < 4600, `${last}`);
+  }));
+
+test("Flight shortens pauses by up to a half at random", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    memory.put("k", "", 60, "computing");
+    const call = getOrSet(hanging, { poll: [100, 100], random: () => 0.999 });
+    await time.tick(1000);
+    const looks = memory.times("look");
+    assertEquals(looks.length, 19);
+    assert(looks[0] > 50 && looks[0] < 51, `${looks[0]}`);
+    memory.put("k", "v", 60);
+    await time.tick(100);
+    assertEquals(await call, "v");
+  }));
+
+test("Flight takes over a lease that was touched, but not renewed", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    memory.put("k", "", 86_400, "computing");
+    const load = taking(10, "v");
+    const call = getOrSet(load, { loadTimeout: 5000 });
+    await time.tick(5900);
+    assertEquals(load.count, 0);
+    await time.tick(1000);
+    assertEquals(await call, "v");
+    assertEquals(memory.find("k")?.value, "v");
+  }));
+
+test("Flight does not take over a lease that is renewed", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    memory.put("k", "", 60, "computing");
+    const load = taking(10, "v");
+    const call = getOrSet(load, { loadTimeout: 5000, lease: 60 });
+    for (let i = 0; i < 10; i++) {
+      await time.tick(4000);
+      memory.put("k", "", 60, "computing");
+    }
+    assertEquals(load.count, 0);
+    memory.put("k", "theirs", 60);
+    await time.tick(600);
+    assertEquals(await call, "theirs");
+  }));
+
+test("Loads has a value loaded anew whose turn was taken in vain", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    memory.put("k", "old", 3600);
+    const item = memory.find("k");
+    assert(item !== undefined);
+    // As after `get` of a value that was marked as stale.
+    item.isStale = item.isTaken = true;
+    const load = taking(10, "new");
+    const options = { ttl: 60, loadTimeout: 1000 };
+    const seen: unknown[] = [];
+    for (let i = 0; i < 60; i++) {
+      seen.push(await getOrSet(load, options));
+      await time.tick(100);
+    }
+    assertEquals(load.count, 1);
+    const turns = memory.times("hand");
+    assertEquals(turns.length, 1);
+    // Twice the time of a load and a second.
+    assert(turns[0] >= 4000 && turns[0] <= 4200, `${turns[0]}`);
+    assertEquals(seen.at(0), "old");
+    assertEquals(seen.at(-1), "new");
+  }));
+
+test("Loads leaves a value alone that another loads anew in time, again and again", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    const load = taking(10, "mine");
+    const options = { ttl: 60, loadTimeout: 1000 };
+    for (let i = 0; i < 200; i++) {
+      if (i % 9 === 0) {
+        memory.put("k", "theirs", 3600);
+        const item = memory.find("k");
+        assert(item !== undefined);
+        item.isTaken = true;
+      }
+      assertEquals(await getOrSet(load, options), "theirs");
+      await time.tick(100);
+    }
+    assertEquals(load.count, 0);
+    assertEquals(memory.times("hand"), []);
+  }));
+
+test("Loads keeps a turn for errorTtl seconds after a failure", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet, port } = make();
+    memory.put("k", "old", 15);
+    const options = { ttl: 10, staleFor: 100, errorTtl: 5 };
+    const failing = () => Promise.reject(new Error("boom"));
+    assertEquals(await getOrSet(failing, options), "old");
+    await time.tick(4000);
+    assertEquals(port.errors.length, 1);
+    assertEquals(await getOrSet(failing, options), "old");
+    assertEquals(memory.times("hand"), []);
+    await time.tick(1500);
+    assertEquals(memory.times("hand"), [5000]);
+    assertEquals(await getOrSet(() => "new", options), "old");
+    await time.settle();
+    assertEquals(await getOrSet(failing, options), "new");
+  }));
+
+test("Loads gives a value that a caller wins to who waits for it", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet, port } = make();
+    const options = { ttl: 10, staleIfError: 100 };
+    memory.put("k", "old", 50);
+    const item = memory.find("k");
+    assert(item !== undefined);
+    item.isTaken = true;
+    const load = taking(10, "new");
+    const waiting = getOrSet(load, { ...options, poll: [400, 400] });
+    await time.tick(100);
+    assertEquals(load.count, 0);
+    // The other process gives its turn back, and a call comes first.
+    item.isTaken = false;
+    const second = getOrSet(load, options);
+    await time.tick(50);
+    assertEquals([await waiting, await second], ["new", "new"]);
+    assertEquals(load.count, 1);
+    assertEquals(port.errors, []);
+  }));
+
+test("Loads.close() ends what waits, loads, or keeps a turn", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet, loads } = make();
+    const closed = new Error("closed");
+    const loading = getOrSet(hanging, { lease: 3 });
+    await time.settle();
+    loads.close(() => closed);
+    assertEquals(await loading.catch((error) => error), closed);
+    memory.put("k", "", 60, "computing");
+    const waiting = getOrSet(hanging);
+    await time.settle();
+    loads.close(() => closed);
+    assertEquals(await waiting.catch((error) => error), closed);
+    memory.put("k", "old", 15);
+    const options = { ttl: 10, staleFor: 100, errorTtl: 5 };
+    await getOrSet(() => Promise.reject(1), options);
+    await time.settle();
+    assertEquals(time.timers, 1);
+    loads.close(() => closed);
+    await time.settle();
+    assertEquals(time.timers, 0);
+  }));
