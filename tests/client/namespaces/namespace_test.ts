@@ -183,32 +183,35 @@ test("many calls of one turn share one question", async () => {
   });
 });
 
-test("a question that has been sent is shared by nobody", async () => {
-  await withSpaces(async ({ server, space, theirs }) => {
-    await space.set("a", "old");
-    await theirs.get("a");
-    server.clear();
-    // What is answered late is answered as it was when the command came.
-    const fault = server.fault({
-      kind: "delay",
-      ms: 100,
-      match: ({ line }) => line.startsWith(`mg ${VERSION}`),
-      times: 1,
-    });
-    const arrived = server.nextRequest("mg");
-    const first = space.get("a");
-    await arrived;
-    assertEquals(fault.hits, 1);
-    await theirs.invalidateAll();
-    const second = space.get("a");
-    assertEquals([await first, await second], ["old", undefined]);
-    const asked = linesOf(server).filter((line) =>
-      line.includes(`mg ${VERSION} f`)
-    );
-    // The call that was carried out again has asked once more.
-    assertEquals(asked.length, 3);
+// Without a timeout, there is no deadline that tells a question from a new one.
+for (const timeout of [5000, 0]) {
+  test(`a question that has been sent is shared by nobody (${timeout} ms)`, async () => {
+    await withSpaces(async ({ server, space, theirs }) => {
+      await space.set("a", "old");
+      await theirs.get("a");
+      server.clear();
+      // What is answered late is answered as it was when the command came.
+      const fault = server.fault({
+        kind: "delay",
+        ms: 100,
+        match: ({ line }) => line.startsWith(`mg ${VERSION}`),
+        times: 1,
+      });
+      const arrived = server.nextRequest("mg");
+      const first = space.get("a");
+      await arrived;
+      assertEquals(fault.hits, 1);
+      await theirs.invalidateAll();
+      const second = space.get("a");
+      assertEquals([await first, await second], ["old", undefined]);
+      const asked = linesOf(server).filter((line) =>
+        line.includes(`mg ${VERSION} f`)
+      );
+      // The call that was carried out again has asked once more.
+      assertEquals(asked.length, 3);
+    }, { timeout });
   });
-});
+}
 
 test("the first call of a view asks for the version first, once", async () => {
   await withSpaces(async ({ server, client, space, theirs }) => {
@@ -292,7 +295,7 @@ test("a client that knows of no version makes one that none had before", async (
 });
 
 test("an older version is replaced by a new one, not by the one that was seen", async () => {
-  await withSpaces(async ({ server, client, space, theirs }) => {
+  await withSpaces(async ({ client, space, theirs }) => {
     await space.set("a", "first");
     const first = await versionAt(client);
     await space.invalidateAll();
