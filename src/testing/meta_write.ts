@@ -129,7 +129,7 @@ export function metaDelete(context: CommandContext, words: Words): void {
   if (refusal !== undefined) return context.fail(refusal);
   const flags = readMetaFlags(words, 2, server);
   if (typeof flags === "string") return context.fail(BAD_FLAG);
-  const fields = echoFields(words, 2, flags);
+  const fields = looseFields(context, words, flags);
   if (fields === undefined) return context.fail(OPAQUE_TOO_LONG);
   let item = store.peek(flags.key);
   if (item === undefined) {
@@ -155,6 +155,17 @@ export function metaDelete(context: CommandContext, words: Words): void {
     if (!flags.removeValue) store.unlink(item);
   }
   if (!flags.quiet) context.fail(`HD${fields}`);
+}
+
+/** What is repeated behind a code, as older versions wrote it: after a blank. */
+function looseFields(
+  context: CommandContext,
+  words: Words,
+  flags: MetaFlags,
+): string | undefined {
+  const fields = echoFields(words, 2, flags);
+  if (fields === undefined) return undefined;
+  return context.server.settings.knows.tightReplies ? fields : ` ${fields}`;
 }
 
 /** `ma`. */
@@ -198,7 +209,7 @@ export function metaArithmetic(context: CommandContext, words: Words): void {
   if (result.status === "notFound") {
     counters.add(add ? "incr_misses" : "decr_misses");
   }
-  const fields = echoFields(words, 2, flags);
+  const fields = looseFields(context, words, flags);
   if (fields === undefined) return context.fail(OPAQUE_TOO_LONG);
   context.fail(`${result.status === "exists" ? "EX" : "NF"}${fields}`);
 }

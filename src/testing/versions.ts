@@ -22,6 +22,8 @@ const SINCE = {
   watchConnections: "1.6.11",
   /** `mg` without flags, and O and k in the reply to a miss. */
   bareMiss: "1.6.18",
+  /** Replies to `md`, and to an `ma` without effect, without a blank too many. */
+  tightReplies: "1.6.18",
   /** `lru_crawler mgdump`. */
   mgdump: "1.6.19",
   /** The flag s of `ms`. */
