@@ -422,6 +422,22 @@ for (const [name, answer] of Object.entries(FOREIGN)) {
   });
 }
 
+test("Client drops a link that answers by the number of a command without one", async () => {
+  await withPair({}, {}, async ({ server, client, errors }) => {
+    await warm(client);
+    server.script = answers({
+      b: (c) => `NS O${Number(opaque(c).slice(2)) - 1}\r\n`,
+    });
+    // The delete stands in the run, but goes as it always did.
+    await Promise.all([client.delete("a", QUIET), client.set("b", 1, QUIET)]);
+    while (errors.length === 0) await turn();
+    assertEquals(told(errors), [
+      ["MemcacheUnexpectedCloseError", undefined, undefined],
+    ]);
+    assertEquals(errors[0].failedKeys, ["a", "b"]);
+  });
+});
+
 test("Client drops a link on an answer that nothing is owed", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
     await warm(client);
