@@ -13,15 +13,7 @@ import {
 } from "../errors.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import { encodeText, type Output } from "../wire/output.ts";
-import {
-  CLIENT_ERROR,
-  ERROR,
-  isError,
-  MN,
-  SERVER_ERROR,
-  STORED,
-  VERSION,
-} from "../wire/reply.ts";
+import { EN, isError, MN, STORED, VERSION } from "../wire/reply.ts";
 import { lineError, lineText, replyError } from "../wire/reply_error.ts";
 import {
   Command,
@@ -121,9 +113,12 @@ export class ProbeCommand extends Command {
       this.request.done(true);
       return COMPLETE;
     }
-    if (kind !== ERROR && kind !== CLIENT_ERROR && kind !== SERVER_ERROR) {
-      return FOREIGN;
+    if (kind === EN) {
+      // memcached 1.5.19 to 1.5.21, whose meta commands are others.
+      this.request.done(false);
+      return COMPLETE;
     }
+    if (!isError(kind)) return FOREIGN;
     const error = replyError(
       kind,
       lineText(reply.line, reply.lineStart, reply.lineEnd),

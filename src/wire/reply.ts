@@ -14,7 +14,7 @@ export const VALUE = 2;
 export const END = 3;
 /** `VA <size> <flags>*` and a data block. */
 export const VA = 4;
-/** `HD <flags>*` */
+/** `HD <flags>*`, which memcached before 1.6.10 calls `OK <flags>*`. */
 export const HD = 5;
 /** `EN <flags>*` */
 export const EN = 6;
@@ -117,6 +117,8 @@ export function wordKind(line: Uint8Array, start: number, end: number): number {
     for (const [code, kind] of CODES) {
       if (begins(line, start, end, code)) return -kind;
     }
+    // Without flags it is the answer to an administrative command.
+    if (length > 2 && begins(line, start, end, "OK")) return -HD;
   }
   for (const [word, kind] of WORDS) {
     if (length === word.length && begins(line, start, end, word)) return kind;

@@ -35,8 +35,21 @@ test("Client asks what a server speaks in the packet of its first commands", asy
     const lines = server.last.lines.slice(4);
     assertMatch(lines[0], /^mg a f v O\d+$/);
     assertMatch(lines[1], /^mg c c f v O\d+$/);
-    assertMatch(lines[2], /^mg d O\d+$/);
+    assertMatch(lines[2], /^mg d f O\d+$/);
     assertEquals(server.last.lines.filter((line) => line === "mn").length, 1);
+  });
+});
+
+test("has() takes the OK of memcached before 1.6.10 for a hit", async () => {
+  const script: Script = (command, peer) => {
+    const reply = String(peer.reply(command));
+    return command.name === "mg" ? reply.replace(/^HD/, "OK") : reply;
+  };
+  await withPair({ command: script }, {}, async ({ client }) => {
+    await client.set("a", 1);
+    assertEquals(await client.has("a"), true);
+    assertEquals(await client.has("b"), false);
+    assertEquals(await client.get("a"), 1);
   });
 });
 
@@ -86,6 +99,8 @@ test('Client with protocol "classic" never asks, and sends no meta command', asy
 });
 
 const REFUSALS = [
+  // As memcached 1.5.19 to 1.5.21 do it, whose meta commands are others.
+  "EN\r\n",
   "ERROR\r\n",
   "ERROR unknown command\r\n",
   "CLIENT_ERROR bad command line format\r\n",
