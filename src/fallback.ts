@@ -18,7 +18,6 @@ import type {
 } from "./client/commands.ts";
 import { moveOn, NO_CAS } from "./client/item.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
-import { Updates } from "./client/updating.ts";
 import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
 import { namespaced } from "./namespaced.ts";
@@ -75,7 +74,6 @@ import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
 export class FallbackClient<C extends KeyCommands = KeyCommands>
   implements KeyCommands {
   readonly #clients: readonly C[];
-  readonly #updates: Updates;
 
   /**
    * Takes the clients, at least one; closing this one closes them.
@@ -95,7 +93,6 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
       );
     }
     this.#clients = Object.freeze(list);
-    this.#updates = new Updates(this);
   }
 
   /** The clients, in the order in which reads ask them. */
@@ -374,13 +371,26 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     return this.#first.invalidate(key, options);
   }
 
-  /** Changes in the first by a function. See {@linkcode HelperCommands.update}. */
+  /**
+   * Changes in the first by a function, which is given what another has where
+   * the first has nothing. See {@linkcode HelperCommands.update}.
+   */
   update<T = unknown>(
     key: Key,
     fn: Updater<T>,
     options?: UpdateOptions,
   ): Promise<T | undefined> {
-    return this.#updates.update(key, fn, options);
+    // The first client knows what is wrong with anything else.
+    if (typeof fn !== "function") return this.#first.update(key, fn, options);
+    const signal = options?.signal;
+    return this.#first.update<T>(key, async (value) => {
+      if (value !== undefined) return await fn(value);
+      for (const client of this.#clients.slice(1)) {
+        const found = await client.get<T>(key, { signal });
+        if (found !== undefined) return await fn(found);
+      }
+      return await fn(undefined);
+    }, options);
   }
 
   /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */

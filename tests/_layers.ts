@@ -40,7 +40,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
       "client/commands.ts",
       "client/meta_commands.ts",
     ],
-    ...["client/item.ts", "client/updating.ts", "namespaced"],
+    ...["client/item.ts", "namespaced"],
   ],
   strict: [
     ...[

@@ -12,6 +12,7 @@ import { COUNTERS } from "./conformance/counters.ts";
 import { ERRORS } from "./conformance/errors.ts";
 import { FLOW } from "./conformance/flow.ts";
 import { INJECTION } from "./conformance/injection.ts";
+import { ITEMS } from "./conformance/items.ts";
 import { KEYS } from "./conformance/keys.ts";
 import { LIFE } from "./conformance/life.ts";
 import { MANY } from "./conformance/many.ts";
@@ -36,7 +37,7 @@ export type { Made, Make, Traits } from "./conformance/stage.ts";
 
 const EVERYWHERE: readonly Behaviours[] = [
   ...[READS, STORES, ENDS, COUNTERS, MANY, NOREPLY, VALUES, SERDES, KEYS],
-  ...[FLOW, ABORTS, ERRORS, MISSES, LIFE, INJECTION],
+  ...[FLOW, ABORTS, ERRORS, MISSES, LIFE, INJECTION, ITEMS],
 ];
 const ONE_SERVER: readonly ServerBehaviours[] = [TTL, SERVER];
 

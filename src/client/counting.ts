@@ -5,6 +5,8 @@
  */
 
 import { MemcacheIllegalInputError, MemcacheServerError } from "../errors.ts";
+import { rawSerde } from "../serde/raw.ts";
+import { textSerde } from "../serde/text.ts";
 import type { Key, Serialized } from "../types.ts";
 import { checkDelta, checkUint64 } from "../wire/numbers.ts";
 import { keyPair } from "./arguments.ts";
@@ -12,12 +14,19 @@ import type { CountOptions } from "./commands.ts";
 import type { Context } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
-import { CountCommand } from "./requests/word.ts";
 import type { StoreHead } from "./requests/store.ts";
+import { VivifyCountCommand } from "./requests/vivify.ts";
+import { CountCommand } from "./requests/word.ts";
 import { serializedRequest, storeHead } from "./storing.ts";
 
 /** How often a counter is asked for that others create and delete meanwhile. */
 const MAX_ROUNDS = 8;
+
+/**
+ * The serdes to whom a number without flags is what they would have stored, as
+ * far as they can: what `ma` creates has none.
+ */
+const PLAIN: ReadonlySet<unknown> = new Set([rawSerde, textSerde]);
 
 /** A count that has been checked. */
 export interface CountPlan {
@@ -40,7 +49,8 @@ export function planCount(
   options: CountOptions,
 ): CountPlan {
   const { key: name, wireKey } = keyPair(context, key, command);
-  const line = `${command} ${wireKey} ${checkDelta(delta, command)}`;
+  const amount = checkDelta(delta, command);
+  const line = `${command} ${wireKey} ${amount}`;
   const big = typeof delta === "bigint";
   const noreply = options.noreply ?? false;
   const make = () => new CountCommand(command, name, line, noreply, big);
@@ -60,7 +70,14 @@ export function planCount(
     refuse("initial is past 2^53 - 1, give the delta as a bigint (1n)");
   }
   const head = storeHead(context, "add", key, { ttl, noreply: false });
-  return { make, first: { value, head } };
+  const first = { value, head };
+  if (!PLAIN.has(context.serde)) return { make, first };
+  const { exptime } = head;
+  const beginning = { wireKey, delta: amount, initial: text, exptime };
+  return {
+    make: () => new VivifyCountCommand(command, name, line, big, beginning),
+    first,
+  };
 }
 
 /**

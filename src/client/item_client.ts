@@ -17,10 +17,10 @@ import type {
   UpdateOptions,
   Updater,
 } from "./helper_commands.ts";
+import type { ItemKeeper } from "./item.ts";
 import { ItemChanges } from "./item_changes.ts";
 import type { MetaCommands } from "./meta_commands.ts";
-import { GetsCommand } from "./requests/fetch.ts";
-import { GetItemCommand } from "./requests/item.ts";
+import { GetItemCommand, LatestCommand } from "./requests/item.ts";
 import {
   FactCommand,
   InvalidateCommand,
@@ -33,7 +33,7 @@ import { type UpdatePort, Updates } from "./updating.ts";
 export class ItemClient implements Omit<HelperCommands, "getAndTouch"> {
   readonly #context: Context;
   readonly #executor: Executor;
-  readonly #changes: ItemChanges;
+  readonly #keeper: ItemKeeper;
   readonly #updates: Updates;
 
   /** Takes what a client is made of, and its own commands. */
@@ -45,7 +45,8 @@ export class ItemClient implements Omit<HelperCommands, "getAndTouch"> {
   ) {
     this.#context = context;
     this.#executor = executor;
-    this.#changes = new ItemChanges(context, executor, meta);
+    const changes = new ItemChanges(context, executor, meta);
+    this.#keeper = context.keeperOf?.(changes) ?? changes;
     // A read that failed is nothing to compute a new value from.
     const told: Context = Object.freeze({ ...context, errorsAsMisses: false });
     this.#updates = new Updates(
@@ -56,7 +57,7 @@ export class ItemClient implements Omit<HelperCommands, "getAndTouch"> {
             options,
             "gets",
             (name, wire) =>
-              new GetsCommand("gets", told, name, wire, undefined),
+              new LatestCommand("gets", told, name, wire, undefined),
           ),
         add: (key, value, options) => client.add(key, value, options),
         cas: (key, value, cas, options) => client.cas(key, value, cas, options),
@@ -76,7 +77,7 @@ export class ItemClient implements Omit<HelperCommands, "getAndTouch"> {
       options,
       "gets",
       (name, wire) =>
-        new GetItemCommand(this.#context, name, wire, this.#changes, key),
+        new GetItemCommand(this.#context, name, wire, this.#keeper, key),
     );
   }
 
@@ -86,7 +87,7 @@ export class ItemClient implements Omit<HelperCommands, "getAndTouch"> {
       key,
       options,
       "mg",
-      (name, wire) => new FactCommand(this.#context, name, wire, "t"),
+      (name, wire) => new FactCommand(this.#context, name, wire, "ttl"),
     );
   }
 
@@ -96,7 +97,7 @@ export class ItemClient implements Omit<HelperCommands, "getAndTouch"> {
       key,
       options,
       "mg",
-      (name, wire) => new FactCommand(this.#context, name, wire, "s"),
+      (name, wire) => new FactCommand(this.#context, name, wire, "size"),
     );
   }
 

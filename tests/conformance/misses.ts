@@ -19,7 +19,7 @@ import {
   MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
 } from "@x/memcache";
-import { type Behaviours, local, rejects } from "./stage.ts";
+import { type Behaviours, local, rejects, type Traits } from "./stage.ts";
 
 /** The reads, and what a miss is to them. */
 const READS: Record<
@@ -36,7 +36,21 @@ const READS: Record<
   "gat with a default": [(c, k) => c.gat(k, 0, { default: null }), null],
   gats: [(c, k) => c.gats(k, 0), undefined],
   has: [(c, k) => c.has(k), false],
+  getAndTouch: [(c, k) => c.getAndTouch(k, 0), undefined],
 };
+
+/** The reads that need meta. */
+const META_READS: typeof READS = {
+  ttl: [(c, k) => c.ttl(k), undefined],
+  size: [(c, k) => c.size(k), undefined],
+  peek: [(c, k) => c.peek(k), undefined],
+  "peek with a default": [(c, k) => c.peek(k, { default: 5 }), 5],
+};
+
+/** The reads of a client. */
+function readsOf({ fences = true }: Traits) {
+  return Object.entries(fences ? { ...READS, ...META_READS } : READS);
+}
 
 /** Options of a client that notes its errors. */
 function noting(): { options: ClientOptions; seen: MemcacheError[] } {
@@ -59,9 +73,9 @@ function assertSeen(
 /** Behaviours of the option `errorsAsMisses`. */
 export const MISSES: Behaviours = {
   "errorsAsMisses: a server that cannot be reached is a miss": local(async (
-    { key, open },
+    { key, open, traits },
   ) => {
-    for (const [title, [read, miss]] of Object.entries(READS)) {
+    for (const [title, [read, miss]] of readsOf(traits)) {
       const { options, seen } = noting();
       const dial = () => Promise.reject(new Error("no way"));
       await open({ ...options, dial }, async ({ client }) => {
@@ -81,7 +95,7 @@ export const MISSES: Behaviours = {
     await tapped(async (tap, { client }) => {
       await client.set(key(), 1, { timeout: 2000 });
       tap.hold();
-      const reads = Object.entries(READS);
+      const reads = readsOf(traits);
       await Promise.all(reads.map(async ([title, [read, miss]]) => {
         assertEquals(await read(client, key()), miss, title);
       }));
@@ -97,13 +111,13 @@ export const MISSES: Behaviours = {
   },
 
   "errorsAsMisses: a lost connection is a miss": async (
-    { key, ordered, tapped },
+    { key, ordered, tapped, traits },
   ) => {
     // A connection that has yet to answer its first command gets another try.
     if (!ordered) return;
     const { options, seen } = noting();
     await tapped(async (tap, { client }) => {
-      for (const [title, [read, miss]] of Object.entries(READS)) {
+      for (const [title, [read, miss]] of readsOf(traits)) {
         const name = key();
         await client.set(name, 1);
         tap.hold();
@@ -118,14 +132,16 @@ export const MISSES: Behaviours = {
     }, options);
   },
 
-  "errorsAsMisses: what cannot be read is a miss": async ({ key, open }) => {
+  "errorsAsMisses: what cannot be read is a miss": async (
+    { key, open, traits },
+  ) => {
     const { options, seen } = noting();
     await open(options, async ({ client }) => {
       const name = key();
       await client.set(name, "no JSON", { flags: 32 });
-      for (const [title, [read, miss]] of Object.entries(READS)) {
-        // What `has` does not read cannot be unreadable.
-        if (title === "has") continue;
+      for (const [title, [read, miss]] of readsOf(traits)) {
+        // What they do not read cannot be unreadable.
+        if (["has", "ttl", "size"].includes(title)) continue;
         assertEquals(await read(client, name), miss, title);
         assertSeen(seen, MemcacheSerdeError, title);
       }
@@ -155,13 +171,27 @@ export const MISSES: Behaviours = {
     });
   },
 
+  "errorsAsMisses: take() rejects, whatever fails": async (
+    { key, open, traits },
+  ) => {
+    if (traits.fences === false) return;
+    const { options, seen } = noting();
+    await open(options, async ({ client }) => {
+      const name = key();
+      await client.set(name, "no JSON", { flags: 32 });
+      await rejects(() => client.take(name), MemcacheSerdeError);
+      assertSeen(seen, MemcacheSerdeError, "take");
+      assertEquals(await client.has(name), false);
+    });
+  },
+
   "errorsAsMisses: illegal input, aborts and a closed client reject": async (
-    { key, open },
+    { key, open, traits },
   ) => {
     const { options, seen } = noting();
     await open(options, async ({ client }) => {
       const reason = new Error("enough");
-      for (const [title, [read]] of Object.entries(READS)) {
+      for (const [title, [read]] of readsOf(traits)) {
         await rejects(
           () => read(client, "a b"),
           MemcacheIllegalInputError,
@@ -174,7 +204,7 @@ export const MISSES: Behaviours = {
       const got = await client.get(key(), { signal }).catch((error) => error);
       assertStrictEquals(got, reason);
       await client.close();
-      for (const [title, [read]] of Object.entries(READS)) {
+      for (const [title, [read]] of readsOf(traits)) {
         await rejects(
           () => read(client, key()),
           MemcacheError,

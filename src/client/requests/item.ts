@@ -4,7 +4,9 @@
  * @module
  */
 
+import type { Mark } from "../../cache/marks.ts";
 import type { Item, Key } from "../../types.ts";
+import type { Versioned } from "../command_options.ts";
 import type { Context } from "../context.ts";
 import { type ItemKeeper, makeItem } from "../item.ts";
 import { GetsCommand } from "./fetch.ts";
@@ -29,6 +31,16 @@ export class GetItemCommand extends GetsCommand {
 
   protected override shape(value: unknown, flags: number, cas: bigint): Item {
     return makeItem(this.key, value, flags, cas, this.#keeper, this.#given);
+  }
+}
+
+/**
+ * Reads a value with its version for an `update`, to which a sign of `getOrSet`
+ * is no value, but an item to be stored over.
+ */
+export class LatestCommand extends GetsCommand {
+  protected override marked(_mark: Mark, cas: bigint): Versioned<undefined> {
+    return { value: undefined, cas };
   }
 }
 

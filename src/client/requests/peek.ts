@@ -14,10 +14,11 @@ import {
   READ_ONLY,
   type ReadText,
 } from "../../connection/request.ts";
+import { MARKER } from "../../cache/marks.ts";
 import type { Decoder } from "../../wire/decoder.ts";
-import { parseUint } from "../../wire/numbers.ts";
 import type { Output } from "../../wire/output.ts";
 import { HD, NF } from "../../wire/reply.ts";
+import { readReturned } from "../../wire/returned.ts";
 import type { Context } from "../context.ts";
 import { FetchCommand } from "./fetch.ts";
 import { demandMeta } from "./meta.ts";
@@ -86,8 +87,8 @@ export class TakeCommand extends FetchCommand {
   }
 }
 
-/** What is asked of an item: its flag in protocol.txt, "Meta Get". */
-export type Fact = "t" | "s";
+/** What is asked of an item. */
+export type Fact = "ttl" | "size";
 
 /** `mg` with `u`, for a number that is known of the item. */
 export class FactCommand extends FetchCommand {
@@ -101,7 +102,7 @@ export class FactCommand extends FetchCommand {
   }
 
   protected override get metaFlags(): string {
-    return this.#fact === "t" ? " u t O" : " u s O";
+    return " u t s f O";
   }
 
   protected override get wantsValue(): boolean {
@@ -116,31 +117,24 @@ export class FactCommand extends FetchCommand {
 
   override read(reply: Decoder, kind: number, text: ReadText): number {
     if (kind !== HD) return super.read(reply, kind, text);
-    if (reply.opaque !== this.#opaque) return FOREIGN;
-    const number = numberOf(reply, this.#fact.charCodeAt(0));
-    if (number === undefined) return FOREIGN;
-    this.request.done(number);
+    const told = readReturned(reply);
+    if (told === undefined || reply.opaque !== this.#opaque) return FOREIGN;
+    const { ttl, size, flags } = told;
+    if (ttl === undefined || size === undefined || flags === undefined) {
+      return FOREIGN;
+    }
+    // What `getOrSet` has put there is no value, nor is what a lease has made.
+    const isStub = size === 0 && flags === 0 && told.stale === undefined &&
+      (told.won ?? told.alreadyWon) === true;
+    this.request.done(
+      isStub || flags === MARKER
+        ? undefined
+        : this.#fact === "ttl"
+        ? ttl
+        : size,
+    );
     return COMPLETE;
   }
-}
-
-const BLANK = 32;
-const MINUS = 45;
-
-/** The number of a flag: -1 for no end, `undefined` where there is none. */
-function numberOf(reply: Decoder, letter: number): number | undefined {
-  const { line, lineEnd } = reply;
-  for (let at = reply.metaStart - 1; at < lineEnd; at++) {
-    if (line[at] !== BLANK || line[at + 1] !== letter) continue;
-    const start = at + 2;
-    let end = start;
-    while (end < lineEnd && line[end] !== BLANK) end++;
-    const isNegative = line[start] === MINUS;
-    const number = parseUint(line, isNegative ? start + 1 : start, end);
-    if (isNegative) return number === 1 ? -1 : undefined;
-    return number < 0 ? undefined : number;
-  }
-  return undefined;
 }
 
 /** `md` with `I`: whether there was an item to mark as stale. */

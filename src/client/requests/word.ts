@@ -42,7 +42,7 @@ export abstract class LineCommand extends Command {
     this.#line = line;
   }
 
-  override encode(out: Output): void {
+  override encode(out: Output, _meta: boolean, _opaque: number): void {
     out.text(this.#line);
     if (this.request.noreply) out.text(" noreply");
     out.crlf();
@@ -152,7 +152,11 @@ export class CountCommand extends LineCommand {
     const { line, lineStart, lineEnd } = reply;
     let end = lineEnd;
     while (end > lineStart && line[end - 1] === 32) end--;
-    const count = parseUint64(line, lineStart, end);
+    return this.told(parseUint64(line, lineStart, end));
+  }
+
+  /** Tells the caller the new value; `false` if it is none. */
+  protected told(count: bigint | undefined): boolean {
     if (count === undefined) return false;
     if (this.#bigint) this.request.done(count);
     else if (count <= BigInt(Number.MAX_SAFE_INTEGER)) {
