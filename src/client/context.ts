@@ -15,6 +15,7 @@ import { isThenable } from "../serde/guard.ts";
 import { FROM_VIEW, type ViewSerde } from "../serde/serde.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { KeyRules } from "../wire/key.ts";
+import type { ItemKeeper } from "./item.ts";
 import { serdeTimeout, type SerdeWaits } from "./serde_waits.ts";
 
 /** The checked options of a client, as far as commands need them. */
@@ -29,6 +30,8 @@ export interface Context extends KeyRules {
   readonly defaultNoreply: boolean;
   /** Whether failed reads answer as misses. */
   readonly errorsAsMisses: boolean;
+  /** Puts itself before the keeper of items that were read, if it has to. */
+  readonly keeperOf?: (keeper: ItemKeeper) => ItemKeeper;
   /** Sees every failure. */
   readonly onError: Observe | undefined;
 }
