@@ -13,10 +13,11 @@ import type { KeyCommands, Namespace } from "../commands.ts";
 import { observe } from "../context.ts";
 import { closedError } from "../../connection/failures.ts";
 import type { MetaCommands } from "../meta_commands.ts";
+import type { Apply } from "./calls.ts";
 import { COMMAND_RULES, META_RULES, type Rule } from "./rules.ts";
 import { VERSION_LENGTH } from "./version.ts";
 import { VersionKey } from "./version_key.ts";
-import { type Apply, type Level, type Origin, View } from "./view.ts";
+import { type Level, type Origin, View } from "./view.ts";
 
 /** Behind the prefix: the key of the version. No item has such a key. */
 const VERSION_KEY = "@version";
@@ -64,10 +65,11 @@ class NamespaceClient {
     return makeNamespace(this.#origin, prefix, this.#view.levels);
   }
 
-  flush(options?: CommandOptions): Promise<void> {
+  async flush(options?: CommandOptions): Promise<void> {
     const { context, executor, make } = this.#origin;
+    await this.#view.sent(options);
     // It is about connections, which have no version.
-    return make(context, executor).flush(options);
+    await make(context, executor).flush(options);
   }
 
   disconnect(): Promise<void> {

@@ -13,21 +13,31 @@
  */
 
 import { closedError } from "../../connection/failures.ts";
-import type { Request } from "../../connection/request.ts";
-import {
-  MemcacheError,
-  MemcacheServerError,
-  MemcacheTimeoutError,
-  rebound,
-} from "../../errors.ts";
-import { FROM_VIEW, UNKEPT, type ViewSerde } from "../../serde/serde.ts";
+import { MemcacheServerError, MemcacheTimeoutError } from "../../errors.ts";
 import type { CommandOptions } from "../../types.ts";
-import type { GetOptions } from "../commands.ts";
+import type { GetOptions, NoreplyOptions } from "../commands.ts";
 import { type Context, hidden, observe } from "../context.ts";
-import { checkCall, type Executor, type Way } from "../executor.ts";
+import { checkCall, type Executor } from "../executor.ts";
+import type { ItemKeeper } from "../item.ts";
 import { readTimeout } from "../options.ts";
+import {
+  about,
+  type Apply,
+  argsLeft,
+  type Call,
+  callOf,
+  isFinal,
+  keyOf,
+  type Next,
+  NotCalled,
+  type Outcome,
+  outcomeOf,
+  Unknown,
+} from "./calls.ts";
 import { FAILED, MOVED, PENDING, type Round, SAME } from "./check.ts";
+import { CheckedKeeper } from "./checked_keeper.ts";
 import { kept, type Rule } from "./rules.ts";
+import { NO_SERDE, TrialExecutor, WouldSend } from "./trial.ts";
 import { nextVersion } from "./version.ts";
 import type { VersionKey } from "./version_key.ts";
 import { ViewExecutor } from "./view_executor.ts";
@@ -35,8 +45,15 @@ import { ViewExecutor } from "./view_executor.ts";
 /** How often a call is attempted whose version is lost under it. */
 const MAX_ATTEMPTS = 8;
 
-/** Milliseconds that an attempt gets when the call's time is up. */
-const LEAST = 1;
+/** The clock of deadlines. */
+const now = (): number => performance.now();
+
+/** `flush` is no command of a version. */
+const FLUSH_RULE: Rule = { options: 0 };
+const ABSENT = (): Promise<void> => Promise.resolve();
+
+/** The methods of items: their arguments are the key and the options. */
+const ITEM_RULE: Rule = { options: 1 };
 
 /** What a view stands on. */
 export interface Origin<C> {
@@ -56,12 +73,6 @@ export interface Level {
   readonly key: VersionKey;
 }
 
-/** Calls a method of the commands at one version. */
-export type Apply<C> = (
-  inner: C,
-  args: readonly unknown[],
-) => Promise<unknown>;
-
 /** The commands at one version. */
 export interface Epoch<C> {
   /** Of each level. */
@@ -70,71 +81,6 @@ export interface Epoch<C> {
   readonly inner: C;
   /** Their way. */
   readonly executor: ViewExecutor;
-}
-
-/** A call that is not answered at once. */
-interface Call<C> {
-  readonly name: string;
-  readonly rule: Rule;
-  readonly args: readonly unknown[];
-  readonly apply: Apply<C>;
-  readonly options: CommandOptions | undefined;
-  /** Milliseconds, 0 for none. */
-  readonly timeout: number;
-  /** When they are over, on the clock of `performance.now`; 0 for never. */
-  readonly deadline: number;
-}
-
-/** What became of an attempt. */
-type Outcome = { readonly value: unknown } | { readonly error: unknown };
-
-/** Tells that a call would have sent something. */
-class WouldSend extends Error {}
-
-/** Stores nothing of any value, and does not look at it. */
-const NO_SERDE: ViewSerde = {
-  serialize: () => ({ data: "", flags: 0 }),
-  deserialize: () => undefined,
-  [UNKEPT]: -1,
-  [FROM_VIEW]: () => undefined,
-};
-
-/** Tells that a function was not called, as its version is no more. */
-class NotCalled extends Error {}
-
-/** Where calls are tried out before a version is known: to their end. */
-class TrialExecutor extends ViewExecutor {
-  override get ways(): undefined {
-    return undefined;
-  }
-
-  override get ready(): undefined {
-    return undefined;
-  }
-
-  override execute(request: Request): void {
-    request.fail(new WouldSend());
-  }
-
-  override passing(): void {
-    throw new WouldSend();
-  }
-
-  override everywhere(): Way[] {
-    return [this];
-  }
-}
-
-/** What comes next where an attempt does not count. */
-type Next = "settle" | "check" | "accept";
-
-/** Why a version is not known. */
-class Unknown {
-  readonly cause: unknown;
-
-  constructor(cause: unknown) {
-    this.cause = cause;
-  }
 }
 
 /** Carries out calls in a namespace. */
@@ -149,6 +95,8 @@ export class View<C extends { close(): Promise<void> }> {
   #last: Epoch<C> | undefined = undefined;
   /** Loads whose items nothing is known of, by their keys. */
   readonly #alone: Map<string, Promise<unknown>> = new Map();
+  /** Calls without a reply, as long as their version is not known. */
+  readonly #unanswered: Set<Promise<unknown>> = new Set();
   /** What functions of callers have thrown. */
   readonly #loadErrors: WeakSet<object> = new WeakSet();
 
@@ -183,10 +131,47 @@ export class View<C extends { close(): Promise<void> }> {
       observe(this.#origin.context, error);
       return Promise.reject(error);
     }
+    const outcome = this.#start(name, rule, args, apply);
+    const options = args[rule.options] as NoreplyOptions | undefined;
+    const { defaultNoreply } = this.#origin.context;
+    if (options?.noreply ?? defaultNoreply) this.#note(outcome);
+    return outcome;
+  }
+
+  /**
+   * Waits until all that asks for no reply has been sent where it belongs.
+   *
+   * @param options A timeout, a signal.
+   */
+  async sent(options: CommandOptions | undefined): Promise<void> {
+    if (this.#unanswered.size === 0) return;
+    const args = [options];
+    const call = this.#callOf("flush", FLUSH_RULE, args, ABSENT, now());
+    try {
+      await this.#bounded(call, Promise.allSettled(this.#unanswered));
+    } catch (error) {
+      observe(this.#origin.context, error);
+      throw error;
+    }
+  }
+
+  /** Notes a call whose outcome perhaps nobody waits for. */
+  #note(outcome: Promise<unknown>): void {
+    const forget = (): void => void this.#unanswered.delete(outcome);
+    this.#unanswered.add(outcome);
+    outcome.then(forget, forget);
+  }
+
+  #start(
+    name: string,
+    rule: Rule,
+    args: readonly unknown[],
+    apply: Apply<C>,
+  ): Promise<unknown> {
     const epoch = this.#current();
     if (epoch === undefined) return this.#begin(name, rule, args, apply);
     if (rule.callback !== undefined) {
-      const call = this.#callOf(name, rule, args, apply, performance.now());
+      const call = this.#callOf(name, rule, args, apply, now());
       return this.#go(call, "check");
     }
     const { executor, versions } = epoch;
@@ -226,8 +211,46 @@ export class View<C extends { close(): Promise<void> }> {
     }
     const { executor, make } = this.#origin;
     const ways = new ViewExecutor(executor, this.#routePrefix, keys);
-    const inner = make(this.#contextOf(versions), ways);
-    return this.#last = { versions, inner, executor: ways };
+    const keeperOf = (keeper: ItemKeeper): ItemKeeper =>
+      new CheckedKeeper(
+        keeper,
+        (key, options, act) => this.#checked(epoch, [key, options], act),
+      );
+    const own = { ...this.#contextOf(versions), keeperOf };
+    const inner = make(Object.freeze(own), ways);
+    const epoch: Epoch<C> = { versions, inner, executor: ways };
+    return this.#last = epoch;
+  }
+
+  /** Carries out what an item's method does, unless its version is no more. */
+  async #checked<T>(
+    epoch: Epoch<C>,
+    args: readonly unknown[],
+    act: () => Promise<T>,
+  ): Promise<T | undefined> {
+    const call = this.#callOf(
+      "getItem",
+      ITEM_RULE,
+      args,
+      act,
+      now(),
+    );
+    const { executor } = epoch;
+    const { count } = executor;
+    try {
+      if (this.isClosed) throw new Unknown(closedError());
+      const outcome = await outcomeOf(act());
+      const round = executor.roundSince(count);
+      const next = await this.#weigh(call, outcome, epoch, round);
+      if (typeof next === "string") return undefined;
+      if ("error" in next) throw next.error;
+      // It is what the method has answered.
+      return next.value as T;
+    } catch (error) {
+      if (!(error instanceof Unknown)) throw error;
+      observe(this.#origin.context, error.cause);
+      throw error.cause;
+    }
   }
 
   /** The context of commands at some versions. */
@@ -270,7 +293,7 @@ export class View<C extends { close(): Promise<void> }> {
     args: readonly unknown[],
     apply: Apply<C>,
   ): Promise<unknown> {
-    const call = this.#callOf(name, rule, args, apply, performance.now());
+    const call = this.#callOf(name, rule, args, apply, now());
     const { options } = call;
     const { context, executor } = this.#origin;
     try {
@@ -296,15 +319,8 @@ export class View<C extends { close(): Promise<void> }> {
     apply: Apply<C>,
     startedAt: number,
   ): Call<C> {
-    // The command has looked at it, or will.
-    const options = args[rule.options] as CommandOptions | undefined ??
-      undefined;
-    const given: unknown = options?.timeout;
-    const { context } = this.#origin;
-    // One that is none has been refused, or will be.
-    const timeout = typeof given === "number" ? given : context.timeout;
-    const deadline = timeout > 0 ? startedAt + timeout : 0;
-    return { name, rule, args, apply, options, timeout, deadline };
+    const { timeout } = this.#origin.context;
+    return callOf({ name, rule, args, apply }, timeout, startedAt);
   }
 
   /** Carries a call out to its end. */
@@ -479,52 +495,4 @@ export class View<C extends { close(): Promise<void> }> {
         ),
     });
   }
-}
-
-/** Whether an error has nothing to do with the version. */
-function isFinal(error: unknown): boolean {
-  return !(error instanceof MemcacheError) ||
-    error.code === "ERR_ILLEGAL_INPUT" ||
-    error.code === "ERR_CLIENT_CLOSED";
-}
-
-/** The failure of a question that many calls share, as one of this call. */
-function about<C>(
-  { name, rule, args }: Call<C>,
-  error: unknown,
-  sent: boolean,
-): unknown {
-  if (!(error instanceof MemcacheError)) return error;
-  const own = rebound(error, {
-    server: error.server,
-    command: name,
-    key: keyOf(args),
-    // What has been carried out may well be under the right version.
-    sent,
-  });
-  const keys = rule.keys?.(args[0]);
-  if (keys !== undefined) own.failedKeys = Object.freeze(keys);
-  return own;
-}
-
-/** The caller's key, where there is one. */
-function keyOf([key]: readonly unknown[]): string | undefined {
-  const name = Array.isArray(key) ? key[1] : key;
-  return typeof name === "string" ? name : undefined;
-}
-
-/** The arguments for another attempt: the time that is left is shorter. */
-function argsLeft<C>(call: Call<C>): readonly unknown[] {
-  const { args, rule, options, deadline } = call;
-  // The caller of a function has the time that it says it has.
-  const isOwn = options?.timeout !== undefined;
-  if (deadline === 0 || rule.callback !== undefined && !isOwn) return args;
-  const left = Math.max(LEAST, deadline - performance.now());
-  const next = [...args];
-  next[rule.options] = { ...options, timeout: left };
-  return next;
-}
-
-function outcomeOf(promise: Promise<unknown>): Promise<Outcome> {
-  return promise.then((value) => ({ value }), (error) => ({ error }));
 }
