@@ -8,6 +8,7 @@
  */
 import { test, type TestOptions } from "./_runtime.ts";
 import { ABORTS } from "./conformance/aborts.ts";
+import { CACHE } from "./conformance/cache.ts";
 import { COUNTERS } from "./conformance/counters.ts";
 import { ERRORS } from "./conformance/errors.ts";
 import { FLOW } from "./conformance/flow.ts";
@@ -38,6 +39,7 @@ export type { Made, Make, Traits } from "./conformance/stage.ts";
 const EVERYWHERE: readonly Behaviours[] = [
   ...[READS, STORES, ENDS, COUNTERS, MANY, NOREPLY, VALUES, SERDES, KEYS],
   ...[FLOW, ABORTS, ERRORS, MISSES, LIFE, INJECTION, ITEMS],
+  CACHE,
 ];
 const ONE_SERVER: readonly ServerBehaviours[] = [TTL, SERVER];
 

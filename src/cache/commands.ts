@@ -24,7 +24,7 @@ export interface CacheCommands {
    * - With `refreshAhead`, `staleFor`, or after a value was marked as stale, one
    *   caller loads anew, and all others get the value that there is. Any read by
    *   `mg` of a value that was marked as stale takes that turn, `get` too: if no
-   *   load follows, the next one is due after `loadTimeout`, twice over.
+   *   load follows, the next one is due a second after `loadTimeout`.
    * - A value that cannot be stored is returned all the same, and the error goes
    *   to `onError`. An error of the load reaches all who wait for it, and the
    *   next caller loads again. `undefined` and `null` are not stored.

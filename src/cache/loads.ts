@@ -15,7 +15,8 @@ const MAX_WATCHED = 1000;
 interface Watched {
   readonly since: number;
   last: number;
-  readonly cas: bigint | undefined;
+  /** The CAS unique that the item had then, once it is known. */
+  cas: bigint | undefined;
 }
 
 /** What a client is loading. */
@@ -132,31 +133,26 @@ export class Loads {
     const at = performance.now();
     const patience = patienceOf(call.plan);
     const known = this.#watched.get(id);
-    if (known === undefined || at - known.last > patience) {
-      this.#watched.delete(id);
-      this.#note(id, { since: at, last: at, cas: undefined });
-      return;
+    if (known !== undefined && at - known.last <= patience) {
+      known.last = at;
+      if (at - known.since < patience) return;
     }
-    known.last = at;
-    if (at - known.since < patience) return;
     this.#watched.delete(id);
-    this.#port.version(call).then((cas) => {
-      if (cas === undefined) return;
-      if (cas === known.cas) return this.#port.hand(call, cas);
-      this.#note(id, { since: at, last: at, cas });
-      return;
-    }).catch(() => {
-      // Shown to `onError`; the next call looks again.
-    });
-  }
-
-  #note(id: string, watched: Watched): void {
+    const before = known?.cas;
+    const watched: Watched = { since: at, last: at, cas: undefined };
     this.#watched.set(id, watched);
-    if (this.#watched.size <= MAX_WATCHED) return;
     for (const [oldest] of this.#watched) {
+      if (this.#watched.size <= MAX_WATCHED) break;
       this.#watched.delete(oldest);
-      return;
     }
+    this.#port.version(call).then((cas) => {
+      watched.cas = cas;
+      if (cas === undefined || cas !== before) return;
+      if (at - (known?.since ?? at) < patience) return;
+      return this.#port.hand(call, cas);
+    }).catch(() => {
+      // Shown to `onError`; the next time is as good.
+    });
   }
 
   #tellClassic(): void {

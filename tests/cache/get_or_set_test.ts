@@ -330,8 +330,9 @@ test("getOrSet() loads anew before the end, and nobody waits", () =>
     assertEquals(gate.contexts[0].isRefresh, true);
     assertEquals([...new Set(await ask())], [1]);
     assertEquals(gate.loads, 1);
+    const stored = server.nextRequest("ms");
     gate.resolve(2);
-    await until(() => server.requests.at(-1)?.command === "ms");
+    await stored;
     assertEquals([...new Set(await ask())], [2]);
     // Its lifetime has begun anew.
     server.advance(48);
@@ -357,8 +358,9 @@ test("getOrSet() lets the next caller load anew after a failure", () =>
     const other = await warm(open());
     assertEquals(await other.getOrSet("k", gate.load, REFRESH), 1);
     await gate.called(2);
+    const stored = server.nextRequest("ms");
     gate.resolve(2);
-    await until(() => server.requests.at(-1)?.command === "ms");
+    await stored;
     assertEquals(await client.getOrSet("k", never, REFRESH), 2);
   }));
 
@@ -401,8 +403,9 @@ test("getOrSet() returns old values for staleFor seconds while one loads", () =>
     assertEquals(await client.getOrSet("k", gate.load, options), 1);
     assertEquals(await other.getOrSet("k", never, options), 1);
     await gate.called();
+    const stored = server.nextRequest("ms");
     gate.resolve(2);
-    await until(() => server.requests.at(-1)?.command === "ms");
+    await stored;
     assertEquals(await other.getOrSet("k", never, options), 2);
     server.advance(31);
     assertEquals(await other.getOrSet("k", () => 3, options), 3);
@@ -452,8 +455,9 @@ test("getOrSet() loads a value anew that was marked as stale", () =>
     assertEquals(await client.getOrSet("k", gate.load, { ttl: 60 }), 1);
     assertEquals(await other.getOrSet("k", never, { ttl: 60 }), 1);
     await gate.called();
+    const stored = server.nextRequest("ms");
     gate.resolve(2);
-    await until(() => server.requests.at(-1)?.command === "ms");
+    await stored;
     assertEquals(await other.getOrSet("k", never, { ttl: 60 }), 2);
     assertEquals(gate.loads, 1);
   }));
@@ -809,8 +813,9 @@ test("getOrSet() of a FallbackClient loads what no client has", () =>
     // What is loaded anew does not come from there.
     cold.advance(52);
     server.clear();
+    const stored = cold.nextRequest("ms");
     assertEquals(await client.getOrSet("there", () => "new", options), "old");
-    await until(() => cold.requests.at(-1)?.command === "ms");
+    await stored;
     assertEquals(await client.getOrSet("there", never, options), "new");
     assertEquals(server.requests.length, 0);
     await assertRejects(
