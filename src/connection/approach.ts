@@ -18,8 +18,11 @@ export class Approach {
   refusedProbe = false;
   /** The values that wait to be sent to it, over all connections. */
   readonly unsent: { bytes: number } = { bytes: 0 };
-  /** Goes on whenever commands leave, or bytes arrive, on any connection. */
-  readonly pulse: { count: number } = { count: 0 };
+  /**
+   * `count` goes on whenever commands leave, or bytes arrive, on any connection;
+   * `untold` while connections end over the question for the version.
+   */
+  readonly pulse: { count: number; untold: number } = { count: 0, untold: 0 };
   readonly #going: Set<Turn> = new Set();
   #waiting: Set<Turn> = new Set();
 

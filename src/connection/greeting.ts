@@ -11,6 +11,12 @@ import { ProbeCommand, VersionQuery } from "./handshake.ts";
 import type { LinkOptions, Speaks } from "./options.ts";
 import type { Request } from "./request.ts";
 
+/**
+ * As many connections may end over the question for the version, one after
+ * another, before one is opened that does not ask.
+ */
+const MAX_UNTOLD = 2;
+
 /** What one link knows of its server. */
 export class Greeting {
   /** What the server speaks. */
@@ -34,6 +40,11 @@ export class Greeting {
     this.speaks = options.speaks;
     this.isSaid = options.speaks === "classic";
     this.probes = options.speaks === "unknown";
+    const { pulse } = options;
+    if (pulse.untold < MAX_UNTOLD) return;
+    // The next one asks again: the server may have been replaced.
+    pulse.untold = MAX_UNTOLD - 1;
+    this.#version = "";
   }
 
   /** The server's version, once it is known; empty if it does not tell. */
@@ -57,10 +68,15 @@ export class Greeting {
     ) return undefined;
     this.#isVersionAsked = true;
     const query = new VersionQuery();
+    const { pulse } = this.#options;
     query.request.callback((version) => {
       // It resolves with what the server said.
       this.#version = version as string;
-    }, (error) => this.#drop(asMemcacheError(error)));
+      pulse.untold = 0;
+    }, (error) => {
+      pulse.untold++;
+      this.#drop(asMemcacheError(error));
+    });
     return query;
   }
 

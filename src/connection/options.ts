@@ -90,8 +90,11 @@ export interface LinkOptions {
   readonly speaks: Speaks;
   /** Whether meta is insisted on. */
   readonly insistsOnMeta: boolean;
-  /** Goes on whenever bytes arrive. */
-  readonly pulse: { count: number };
+  /**
+   * `count` goes on whenever bytes arrive, `untold` whenever the connection ends
+   * over the question for the version.
+   */
+  readonly pulse: { count: number; untold: number };
   /** Whether commands wait for the answer to the probe. */
   readonly patient: boolean;
   /** Makes one request of many gets. */
