@@ -5,6 +5,12 @@
  */
 
 import type { Command } from "../connection/request.ts";
+import {
+  combined,
+  MemcacheError,
+  MemcacheIllegalInputError,
+  rebound,
+} from "../errors.ts";
 import { isThenable } from "../serde/guard.ts";
 import type { CommandOptions } from "../types.ts";
 import { type Context, observe } from "./context.ts";
@@ -70,9 +76,10 @@ export class MetaClient implements MetaCommands {
     const context = this.#context;
     let gets: Routed[];
     try {
-      gets = [...iterated(entries)].map((entry) => {
+      const all = [...iterated(entries)];
+      gets = all.map((entry) => {
         const [key, own] = entryOf(entry, flags);
-        return this.#get(key, own);
+        return this.#get(key, own, all.length > 1);
       });
       const gone = checkCall(this.#executor, flags);
       if (gone !== undefined) throw gone.reason;
@@ -82,24 +89,28 @@ export class MetaClient implements MetaCommands {
     }
     const timeout = readTimeout(flags?.timeout, context.timeout);
     const deadline = timeout > 0 ? Math.ceil(performance.now() + timeout) : 0;
-    // Servers that are not known yet would get their keys one by one.
-    await whenReady(context, this.#executor, "mg", flags);
+    // Servers that are not known yet would get their keys one by one. Where they
+    // are, it does not wait: what is called behind it has to go behind it.
+    const ready = whenReady(context, this.#executor, "mg", flags);
+    if (ready !== undefined) await ready;
     const settled = await Promise.allSettled(
-      gets.map(({ command, route }) => {
-        command.request.deadline = deadline;
-        return start<MetaGetResult<T>>(
+      gets.map(async ({ command: { request }, route }) => {
+        request.deadline = deadline;
+        return await start<MetaGetResult<T>>(
           context,
           this.#executor,
-          command.request,
+          request,
           route,
           flags,
         );
       }),
     );
-    return settled.map((outcome) => {
-      if (outcome.status === "rejected") throw outcome.reason;
-      return outcome.value;
-    });
+    const results: Array<MetaGetResult<T>> = [];
+    for (const outcome of settled) {
+      if (outcome.status === "rejected") throw failureOf(gets, settled);
+      results.push(outcome.value);
+    }
+    return results;
   }
 
   /** See {@linkcode MetaCommands.set}. */
@@ -178,7 +189,8 @@ export class MetaClient implements MetaCommands {
     try {
       const gone = checkCall(this.#executor, options);
       if (gone !== undefined) throw gone.reason;
-      await whenReady(context, this.#executor, "mn", options);
+      const ready = whenReady(context, this.#executor, "mn", options);
+      if (ready !== undefined) await ready;
     } catch (error) {
       observe(context, error);
       throw error;
@@ -196,9 +208,16 @@ export class MetaClient implements MetaCommands {
   #get(
     key: MetaKey,
     flags: MetaGetOptions | undefined,
+    isOneOfMany = false,
   ): Routed {
-    const parts = metaKey(key, this.#context, "mg");
-    const command = new MetaGetCommand(this.#context, parts, flags ?? {});
+    const context = this.#context;
+    const parts = metaKey(key, context, "mg");
+    const command = new MetaGetCommand(
+      context,
+      parts,
+      flags ?? {},
+      isOneOfMany,
+    );
     return { command, route: parts.route };
   }
 
@@ -219,6 +238,40 @@ export class MetaClient implements MetaCommands {
     observe(this.#context, error);
     return Promise.reject(error);
   }
+}
+
+/** The one failure of a `getMany`: what every server said, and what was read. */
+function failureOf(
+  gets: readonly Routed[],
+  settled: ReadonlyArray<PromiseSettledResult<unknown>>,
+): unknown {
+  const errors: MemcacheError[] = [];
+  const failedKeys = new Set<string>();
+  const values = new Map<string, unknown>();
+  for (const [i, outcome] of settled.entries()) {
+    const { key = "" } = gets[i].command;
+    if (outcome.status === "fulfilled") {
+      values.set(key, outcome.value);
+      continue;
+    }
+    const { reason } = outcome;
+    // An abort has the caller's own reason; what is wrong with the call, or
+    // with the client, has nothing to do with a key.
+    if (
+      !(reason instanceof MemcacheError) ||
+      reason instanceof MemcacheIllegalInputError ||
+      reason.code === "ERR_CLIENT_CLOSED"
+    ) return reason;
+    failedKeys.add(key);
+    const { server } = reason;
+    if (errors.some((error) => error.server === server)) continue;
+    const { command, sent } = reason;
+    errors.push(rebound(reason, { server, command, sent }));
+  }
+  const error = combined(errors);
+  error.failedKeys = Object.freeze([...failedKeys]);
+  error.values = values;
+  return error;
 }
 
 /** An entry of `getMany` as a key and its flags. */

@@ -410,9 +410,12 @@ export interface MetaCommands {
    * Source: protocol.txt, "Meta Get".
    *
    * @param entries The keys, each alone or with flags of its own.
-   * @param flags The flags of those without; a timeout for all of it, a signal.
+   * @param flags The flags of those without; a timeout and a signal for all of
+   * it, which entries have none of.
    * @returns The answers in the order of the keys.
-   * @throws {MemcacheError} The first that failed, once all have settled.
+   * @throws {MemcacheError} If a part failed, once all have settled: one error
+   * with what each server said, the `failedKeys`, and the answers of the others
+   * as its `values`.
    */
   getMany<T = unknown>(
     entries: Iterable<MetaGetEntry>,
@@ -477,7 +480,8 @@ export interface MetaCommands {
     options?: CommandOptions,
   ): Promise<MetaDebugResult | undefined>;
   /**
-   * Waits until each server has done what was sent to it before (`mn`).
+   * Asks each server for an answer that says nothing (`mn`), by one connection
+   * to it: what was sent on that before has been done.
    *
    * Source: protocol.txt, "Meta No-Op".
    *

@@ -111,9 +111,15 @@ function unless<F>(
   };
 }
 
-/** Whether it may be told "you are the one", which is said once. */
-function takesTokens({ vivify, recache }: MetaGetOptions): boolean {
-  return vivify !== undefined || recache !== undefined;
+/**
+ * Whether a second time may be answered in another way: "you are the one" is
+ * said once, and what has been expired is read once.
+ */
+function isToldOnce({ vivify, recache, touch }: MetaGetOptions): boolean {
+  if (vivify !== undefined || recache !== undefined) return true;
+  return touch instanceof Date
+    ? touch.getTime() <= Date.now()
+    : touch !== undefined && touch < 0;
 }
 
 /** The flags of one entry of many. */
@@ -122,13 +128,13 @@ function ownFlags(entry: unknown): unknown {
 }
 
 const META_COMMANDS = {
-  get: unless(1, takesTokens),
+  get: unless(1, isToldOnce),
   getMany: {
     options: 1,
     repeatable: ([entries, flags]) =>
       // It has been made an array of what the client takes or refuses.
       [flags, ...(Array.isArray(entries) ? entries.map(ownFlags) : [])]
-        .every((one) => !takesTokens((one ?? {}) as MetaGetOptions)),
+        .every((one) => !isToldOnce((one ?? {}) as MetaGetOptions)),
   },
   set: unless(
     2,

@@ -5,12 +5,14 @@
  */
 
 import {
+  COMPANION,
   IDEMPOTENT,
   READ_ONLY,
   type ReadText,
 } from "../../connection/request.ts";
 import { isThenable } from "../../serde/guard.ts";
 import { keepsBytes } from "../../serde/serde.ts";
+import type { Ttl } from "../../types.ts";
 import type { Decoder } from "../../wire/decoder.ts";
 import { EN, HD, VA } from "../../wire/reply.ts";
 import type { Returned } from "../../wire/returned.ts";
@@ -25,7 +27,13 @@ function traitsOf(options: MetaGetOptions): number {
   const { touch, vivify, recache } = options;
   // The token that says "you are the one" is given once.
   if (vivify !== undefined || recache !== undefined) return 0;
-  return touch === undefined ? READ_ONLY | IDEMPOTENT : IDEMPOTENT;
+  if (touch === undefined) return READ_ONLY | IDEMPOTENT;
+  // What is expired by the first one is not there for a second.
+  return isPast(touch) ? 0 : IDEMPOTENT;
+}
+
+function isPast(touch: Ttl): boolean {
+  return touch instanceof Date ? touch.getTime() <= Date.now() : touch < 0;
 }
 
 /** One `mg`. */
@@ -35,13 +43,23 @@ export class MetaGetCommand extends MetaCommand {
   readonly #vivifies: boolean;
 
   /**
-   * Takes the key and the caller's options.
+   * Takes the key and the caller's options, and whether others come with it.
    *
    * @throws {MemcacheIllegalInputError} If one of them cannot be sent.
    */
-  constructor(context: Context, key: MetaKeyParts, options: MetaGetOptions) {
+  constructor(
+    context: Context,
+    key: MetaKeyParts,
+    options: MetaGetOptions,
+    isOneOfMany = false,
+  ) {
     const flags: MetaFlags = getFlags(options);
-    super("mg", key, flags, traitsOf(options));
+    super(
+      "mg",
+      key,
+      flags,
+      traitsOf(options) | (isOneOfMany ? COMPANION : 0),
+    );
     this.#context = context;
     this.#tellsFlags = options.returnFlags ?? false;
     this.#vivifies = options.vivify !== undefined;

@@ -105,6 +105,14 @@ const SET_STATUS: ReadonlyMap<number, MetaSetResult["status"]> = new Map([
   [NF, "notFound"],
 ]);
 
+/**
+ * Whether a second `md` leaves what the first one did. Marked as stale twice, an
+ * item could tell two callers that they won.
+ */
+function deleteTraits({ compareCas, invalidate }: MetaDeleteOptions): number {
+  return compareCas === undefined && invalidate !== true ? IDEMPOTENT : 0;
+}
+
 /** One `md`. */
 export class MetaDeleteCommand extends MetaCommand {
   /**
@@ -113,8 +121,7 @@ export class MetaDeleteCommand extends MetaCommand {
    * @throws {MemcacheIllegalInputError} If one of them cannot be sent.
    */
   constructor(key: MetaKeyParts, options: MetaDeleteOptions) {
-    const traits = options.compareCas === undefined ? IDEMPOTENT : 0;
-    super("md", key, deleteFlags(options), traits);
+    super("md", key, deleteFlags(options), deleteTraits(options));
   }
 
   protected override get hidden(): MetaDeleteResult {
