@@ -9,7 +9,13 @@
 
 import { MemcacheError, MemcacheTimeoutError } from "../errors.ts";
 import type { Plan } from "./options.ts";
-import type { Call, Port, Sighting, ValueSighting } from "./port.ts";
+import type {
+  Call,
+  MarkSighting,
+  Port,
+  Sighting,
+  ValueSighting,
+} from "./port.ts";
 
 /** What a load is for: the item that its value takes the place of. */
 interface Hold {
@@ -158,7 +164,9 @@ export class Flight {
       if (seen.state === "value") {
         const answer = this.#fromValue(seen, pause > 0);
         if (answer !== undefined) return await answer.outcome;
-      } else if (seen.state === "mark" && seen.mark !== "computing") {
+      } else if (
+        seen.state === "mark" && seen.mark !== "computing" && !seen.isStale
+      ) {
         if (seen.mark === "failed") throw keptFailure(this.#call);
         return seen.mark === "null" ? null : undefined;
       } else if (seen.state === "missing") {
@@ -166,6 +174,9 @@ export class Flight {
         if (hold !== undefined) return await this.#load(hold);
       } else if (seen.state !== "mark") {
         return await this.#load(await this.#anyhow(seen.state));
+      } else if (seen.isStale) {
+        const hold = await this.#outdate(seen);
+        if (hold !== undefined) return await this.#load(hold);
       }
       // Another process is at it. Is it alive?
       if (watch.isDead(seen, plan)) {
@@ -251,6 +262,16 @@ export class Flight {
     } catch {
       return nothing;
     }
+  }
+
+  /** Takes the place of a sign that is out of date. */
+  async #outdate({ cas }: MarkSighting): Promise<Hold | undefined> {
+    const seen = cas === 0n ? await this.#port.look(this.#call) : undefined;
+    if (seen !== undefined && (seen.state !== "mark" || !seen.isStale)) {
+      return undefined;
+    }
+    const own = await this.#port.renew(this.#call, seen?.cas ?? cas);
+    return own === undefined ? undefined : { kind: "lease", cas: own };
   }
 
   /** Takes over from a process that has died. */

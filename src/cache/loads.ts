@@ -44,7 +44,7 @@ export class Loads {
         else if (seen.isTaken) this.#watch(call);
         return seen.value;
       }
-    } else if (seen.state === "mark") {
+    } else if (seen.state === "mark" && !seen.isStale) {
       if (seen.mark === "failed") return Promise.reject(keptFailure(call));
       if (seen.mark === "undefined") return undefined;
       if (seen.mark === "null") return null;
@@ -62,12 +62,13 @@ export class Loads {
     const id = idOf(call);
     const flight = this.#flights.get(id);
     if (flight === undefined) return this.#start(id, call, seen);
-    // Somebody has deleted the item under its lease: what is being loaded may
-    // be older than that.
-    if (
-      seen.state === "missing" && flight.isLoading &&
-      call.order > flight.leasedAt
-    ) return this.#start(id, call, seen);
+    // Somebody has deleted the item under its lease, or marked it as stale: what
+    // is being loaded may be older than that.
+    const isOutdated = seen.state === "missing" ||
+      seen.state === "mark" && seen.isStale;
+    if (isOutdated && flight.isLoading && call.order > flight.leasedAt) {
+      return this.#start(id, call, seen);
+    }
     if (seen.state === "value" && seen.isWon) flight.offer(seen);
     return flight;
   }

@@ -41,13 +41,22 @@ export interface Waiting extends Call {
 /** What is stored under a key. */
 export type Sighting =
   | { readonly state: "missing" }
-  /** A sign of ours, or an empty item that another client's lease made. */
-  | { readonly state: "mark"; readonly mark: Mark; readonly cas: bigint }
+  | MarkSighting
   | ValueSighting
   /** Something that the serde cannot read. */
   | { readonly state: "unreadable" }
   /** Nobody knows: the server cannot be asked, and errors are misses. */
   | { readonly state: "unknown" };
+
+/** A sign of ours, or an empty item that another client's lease made. */
+export interface MarkSighting {
+  readonly state: "mark";
+  readonly mark: Mark;
+  /** The CAS unique, 0 where it was not asked for. */
+  readonly cas: bigint;
+  /** Whether it was marked as stale: what is being computed is out of date. */
+  readonly isStale: boolean;
+}
 
 /** A value, and what is known of it. */
 export interface ValueSighting {

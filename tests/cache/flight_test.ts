@@ -90,7 +90,9 @@ class MemoryPort implements Port {
     const item = this.#memory.find(key);
     if (item === undefined) return { state: "missing" };
     const { mark, cas, value, isTaken, isStale } = item;
-    if (mark !== undefined) return { state: "mark", mark, cas };
+    if (mark !== undefined) {
+      return { state: "mark", mark, cas, isStale: item.isStale };
+    }
     const left = Math.ceil((item.end - this.#now()) / 1000);
     const isWon = !isTaken && (isStale || left < recache);
     if (isWon) item.isTaken = true;

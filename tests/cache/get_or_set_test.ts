@@ -257,6 +257,47 @@ test("getOrSet() overwrites nothing that came while it loaded", () =>
     assertEquals(await client.get("gone"), undefined);
   }));
 
+test("getOrSet() loads what was kept as absent or failed, and marked as stale", () =>
+  withPlace(async ({ open }) => {
+    const client = await warm(open());
+    const other = await warm(open());
+    await client.getOrSet("absent", () => undefined, { negativeTtl: 60 });
+    const failing = () => Promise.reject(new Error("boom"));
+    await assertRejects(() =>
+      client.getOrSet("failed", failing, { errorTtl: 60 })
+    );
+    for (const key of ["absent", "failed"]) {
+      assertEquals(await other.invalidate(key), true);
+      const loads = [client, other].map((client) =>
+        client.getOrSet(key, () => 1, { poll: [1, 5] })
+      );
+      assertEquals(await Promise.all(loads), [1, 1]);
+      assertEquals(await client.getOrSet(key, never), 1);
+    }
+  }));
+
+test("getOrSet() loads anew what was marked as stale while it loaded", () =>
+  withPlace(async ({ open }) => {
+    const [client, other] = [await warm(open()), await warm(open())];
+    const gate = new Gate<string>();
+    const call = client.getOrSet("k", gate.load, { ttl: 60 });
+    await gate.called();
+    assertEquals(await other.invalidate("k", { staleFor: 30 }), true);
+    // In this process and in others.
+    const newer = new Gate<string>();
+    const options = { ttl: 60, poll: [1, 5] } as const;
+    const calls = [client, other].map((client) =>
+      client.getOrSet("k", newer.load, options)
+    );
+    await newer.called();
+    gate.resolve("older");
+    assertEquals(await call, "older");
+    newer.resolve("newer");
+    assertEquals(await Promise.all(calls), ["newer", "newer"]);
+    assertEquals(newer.loads, 1);
+    assertEquals(await client.get("k"), "newer");
+  }));
+
 test("getOrSet() loads in place of a process that has died", () =>
   withPlace(async ({ open, server }) => {
     const dying = open();

@@ -130,7 +130,8 @@ export class AskCommand extends FetchCommand implements Waiting {
   }
 
   protected override marked(mark: Mark, cas: bigint): unknown {
-    return this.#answer({ state: "mark", mark, cas });
+    const isStale = this.#told.stale === true;
+    return this.#answer({ state: "mark", mark, cas, isStale });
   }
 
   override takeFailure(error: unknown): boolean {
@@ -195,7 +196,8 @@ export class LookCommand extends FetchCommand {
   }
 
   protected override marked(mark: Mark, cas: bigint): Sighting {
-    return { state: "mark", mark, cas };
+    const isStale = this.#told.stale === true;
+    return { state: "mark", mark, cas, isStale };
   }
 
   override takeFailure(error: unknown): boolean {
