@@ -36,6 +36,9 @@ export type {
   HelperCommands,
   InvalidateOptions,
   KeyCommands,
+  KeyEntry,
+  KeysOptions,
+  ListingCommands,
   Namespace,
   NoreplyOptions,
   StoreOptions,
@@ -51,6 +54,29 @@ export type {
   ServerCommands,
   ShutdownOptions,
 } from "./src/client/server_commands.ts";
+export type {
+  CrawlerStart,
+  CrawlResult,
+  LruTuning,
+  ReassignResult,
+  TuningCommands,
+} from "./src/client/tuning_commands.ts";
+export type { Feed } from "./src/client/feed.ts";
+export type {
+  ConnCloseEvent,
+  ConnNewEvent,
+  DeletedEvent,
+  EvictionEvent,
+  ItemGetEvent,
+  ItemStoreEvent,
+  LogEntry,
+  OtherEvent,
+  ProxyRequestEvent,
+  SkippedEvent,
+  WatchEvent,
+  WatchOptions,
+  WatchTopic,
+} from "./src/client/log_events.ts";
 export type {
   MetaArithmeticOptions,
   MetaArithmeticResult,
@@ -83,6 +109,7 @@ export {
 } from "./src/retry/delay.ts";
 
 // Many servers.
+export { ClusterClient } from "./src/cluster/cluster_client.ts";
 export { HashClient, type ServerStatus } from "./src/cluster/hash_client.ts";
 export type { HashClientOptions } from "./src/cluster/options.ts";
 export type { ClusterCommands } from "./src/cluster/commands.ts";

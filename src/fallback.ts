@@ -6,9 +6,12 @@
 
 import type {
   CountOptions,
+  Feed,
   GetOptions,
   InvalidateOptions,
   KeyCommands,
+  KeyEntry,
+  KeysOptions,
   Namespace,
   NoreplyOptions,
   StoreOptions,
@@ -22,6 +25,7 @@ import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
 import { namespaced } from "./namespaced.ts";
 import {
+  doAll,
   foreign,
   inOrder,
   textOf,
@@ -306,30 +310,6 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     return this.#first.touch(key, ttl, options);
   }
 
-  /**
-   * Reads a value of the first. What that does not have is read from the others,
-   * or loaded, once for all who ask. See {@linkcode KeyCommands.getOrSet}.
-   */
-  getOrSet<T>(
-    key: Key,
-    load: (key: string, context: LoadContext) => T | Promise<T>,
-    options?: GetOrSetOptions,
-  ): Promise<T> {
-    // The first client knows what is wrong with anything else.
-    if (typeof load !== "function") {
-      return this.#first.getOrSet(key, load, options);
-    }
-    return this.#first.getOrSet(key, async (name, context) => {
-      const { signal, isRefresh } = context;
-      // What the others have is no newer than what is to be loaded anew.
-      for (const client of isRefresh ? [] : this.#clients.slice(1)) {
-        const found = await client.get<T>(key, { signal });
-        if (found !== undefined) return found;
-      }
-      return await load(name, context);
-    }, options);
-  }
-
   /** Tells what is left, where it is. See {@linkcode HelperCommands.ttl}. */
   ttl(key: Key, options?: CommandOptions): Promise<number | undefined> {
     return this.#walk(options, (client, left) => client.ttl(key, left));
@@ -393,19 +373,48 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     }, options);
   }
 
+  /** Lists all keys of the first. See {@linkcode KeyCommands.keys}. */
+  keys(options?: KeysOptions): Feed<KeyEntry> {
+    return this.#first.keys(options);
+  }
+
+  /**
+   * Reads a value of the first. What that does not have is read from the others,
+   * or loaded, once for all who ask. See {@linkcode KeyCommands.getOrSet}.
+   */
+  getOrSet<T>(
+    key: Key,
+    load: (key: string, context: LoadContext) => T | Promise<T>,
+    options?: GetOrSetOptions,
+  ): Promise<T> {
+    // The first client knows what is wrong with anything else.
+    if (typeof load !== "function") {
+      return this.#first.getOrSet(key, load, options);
+    }
+    return this.#first.getOrSet(key, async (name, context) => {
+      const { signal, isRefresh } = context;
+      // What the others have is no newer than what is to be loaded anew.
+      for (const client of isRefresh ? [] : this.#clients.slice(1)) {
+        const found = await client.get<T>(key, { signal });
+        if (found !== undefined) return found;
+      }
+      return await load(name, context);
+    }, options);
+  }
+
   /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */
   flush(options?: CommandOptions): Promise<void> {
-    return this.#all((client) => client.flush(options));
+    return doAll(this.#clients, (client) => client.flush(options));
   }
 
   /** Lets go of all connections. See {@linkcode KeyCommands.disconnect}. */
   disconnect(): Promise<void> {
-    return this.#all((client) => client.disconnect());
+    return doAll(this.#clients, (client) => client.disconnect());
   }
 
   /** Closes all clients. See {@linkcode KeyCommands.close}. */
   close(): Promise<void> {
-    return this.#all((client) => client.close());
+    return doAll(this.#clients, (client) => client.close());
   }
 
   /** Closes all clients, at the end of an `await using` block. */
@@ -482,15 +491,5 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
       }
     }
     return found;
-  }
-
-  /** Does something to all clients, whatever becomes of each. */
-  async #all(act: (client: C) => Promise<void>): Promise<void> {
-    const outcomes = await Promise.allSettled(
-      this.#clients.map(async (client) => await act(client)),
-    );
-    for (const outcome of outcomes) {
-      if (outcome.status === "rejected") throw outcome.reason;
-    }
   }
 }

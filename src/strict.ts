@@ -7,14 +7,17 @@
 import { MemcacheNotStoredError } from "./errors.ts";
 import type {
   CountOptions,
+  Feed,
   GetOptions,
   InvalidateOptions,
   KeyCommands,
+  KeyEntry,
+  KeysOptions,
   Namespace,
   NoreplyOptions,
   StoreOptions,
-  UpdateOptions,
   Updater,
+  UpdateOptions,
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
@@ -445,6 +448,11 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     options?: UpdateOptions,
   ): Promise<T | undefined> {
     return this.#client.update(key, fn, options);
+  }
+
+  /** Lists all keys. See {@linkcode KeyCommands.keys}. */
+  keys(options?: KeysOptions): Feed<KeyEntry> {
+    return this.#client.keys(options);
   }
 
   /**

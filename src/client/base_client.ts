@@ -19,7 +19,10 @@ import type {
 import type { Context } from "./context.ts";
 import type { Executor } from "./executor.ts";
 import { ItemClient } from "./item_client.ts";
+import type { Feed } from "./feed.ts";
 import { KeyClient } from "./key_client.ts";
+import { listKeys } from "./listing.ts";
+import type { KeyEntry, KeysOptions } from "./listing_commands.ts";
 import { MetaClient } from "./meta_client.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 import { makeNamespace } from "./namespaces/namespace_client.ts";
@@ -48,8 +51,8 @@ export class BaseClient extends KeyClient implements KeyCommands {
   readonly #context: Context;
   readonly #executor: Executor;
   readonly #meta: MetaClient;
-  readonly #items: ItemClient;
   #caching: Caching | undefined = undefined;
+  readonly #items: ItemClient;
 
   /** Takes checked options, and the way to the servers. */
   constructor(context: Context, executor: Executor) {
@@ -71,6 +74,11 @@ export class BaseClient extends KeyClient implements KeyCommands {
     options?: CommandOptions,
   ): Promise<Item<T> | undefined> {
     return this.#items.getItem(key, options);
+  }
+
+  /** Lists all keys. See {@linkcode KeyCommands.keys}. */
+  keys(options?: KeysOptions): Feed<KeyEntry> {
+    return listKeys(this.#context, this.#executor, options);
   }
 
   /** Tells what is left of an item. See {@linkcode HelperCommands.ttl}. */

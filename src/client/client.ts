@@ -42,6 +42,6 @@ export class Client extends ServerClient {
     options: ClientOptions = {},
   ) {
     const { context, connection } = readOptions(server, options);
-    super(context, new Connection(connection));
+    super(context, new Connection(connection), connection);
   }
 }

@@ -15,6 +15,7 @@ import type {
   Versioned,
 } from "./command_options.ts";
 import type { HelperCommands } from "./helper_commands.ts";
+import type { ListingCommands } from "./listing_commands.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 
 export type {
@@ -30,6 +31,12 @@ export type {
   UpdateOptions,
   Updater,
 } from "./helper_commands.ts";
+export type { Feed } from "./feed.ts";
+export type {
+  KeyEntry,
+  KeysOptions,
+  ListingCommands,
+} from "./listing_commands.ts";
 
 /**
  * Commands on keys. A miss is a value, `undefined` or `false`, never an error.
@@ -53,7 +60,8 @@ export type {
  * await server.close();
  * ```
  */
-export interface KeyCommands extends CacheCommands, HelperCommands {
+export interface KeyCommands
+  extends ListingCommands, HelperCommands, CacheCommands {
   /**
    * Reads a value.
    *

@@ -16,6 +16,7 @@ import {
 import type { CommandOptions } from "../types.ts";
 import { describe } from "../wire/numbers.ts";
 import type { Context } from "./context.ts";
+import type { FeedServers } from "./feed_servers.ts";
 import { readTimeout } from "./options.ts";
 
 /** Where the requests for some of the keys go: one server. */
@@ -51,6 +52,8 @@ export interface Executor {
    * Absent where that is nothing to it.
    */
   passing?(timeout: number): void;
+  /** The servers, for what needs connections of its own to them. */
+  readonly feeds: FeedServers;
   /** Whether it has been closed for good. */
   readonly closed: boolean;
   /** Lets go of connections. */

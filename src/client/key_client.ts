@@ -67,7 +67,12 @@ import { storeHead, storeRequest } from "./storing.ts";
 export class KeyClient implements
   Omit<
     KeyCommands,
-    keyof HelperCommands | "getItem" | "meta" | "namespace" | "getOrSet"
+    | keyof HelperCommands
+    | "getItem"
+    | "getOrSet"
+    | "keys"
+    | "meta"
+    | "namespace"
   > {
   readonly #context: Context;
   readonly #executor: Executor;

@@ -6,15 +6,21 @@
 
 import type { Lane } from "../connection/lane.ts";
 import type { Request } from "../connection/request.ts";
+import type { ConnectionOptions } from "../connection/options.ts";
 import type { Executor } from "./executor.ts";
+import { FeedServers } from "./feed_servers.ts";
 
 /** Sends every request by one lane, whatever its route. */
 export class LaneExecutor implements Executor {
+  /** See {@linkcode Executor.feeds}. */
+  readonly feeds: FeedServers;
   readonly #lane: Lane;
 
-  /** Takes the lane: a connection or a pool. */
-  constructor(lane: Lane) {
+  /** Takes the lane, a connection or a pool, and how it connects. */
+  constructor(lane: Lane, connection: ConnectionOptions) {
     this.#lane = lane;
+    const servers = Object.freeze([connection]);
+    this.feeds = new FeedServers(() => servers);
   }
 
   execute(request: Request): void {
@@ -35,11 +41,13 @@ export class LaneExecutor implements Executor {
 
   disconnect(): Promise<void> {
     this.#lane.disconnect();
+    this.feeds.disconnect();
     return Promise.resolve();
   }
 
   close(): Promise<void> {
     this.#lane.close();
+    this.feeds.close();
     return Promise.resolve();
   }
 }

@@ -19,6 +19,7 @@ import { HasCommand } from "./requests/fetch.ts";
 export { Alarm, now } from "../connection/alarm.ts";
 export { closedError } from "../connection/failures.ts";
 export type { Lane } from "../connection/lane.ts";
+export type { ConnectionOptions } from "../connection/options.ts";
 export type { Request } from "../connection/request.ts";
 export type { Loss, Watch } from "../connection/watch.ts";
 export type { ServerAddress } from "../conn/conn.ts";

@@ -113,7 +113,7 @@ export class PooledClient extends ServerClient {
   ) {
     const { context, connection } = readOptions(server, options);
     const pool = new Pool(connection, readPoolLimits(options));
-    super(context, pool);
+    super(context, pool, connection);
     this.#pool = pool;
   }
 

@@ -5,7 +5,6 @@
  */
 
 import type { Lane } from "../connection/lane.ts";
-import type { Command } from "../connection/request.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
 import type { CommandOptions } from "../types.ts";
 import { checkUint32, describe } from "../wire/numbers.ts";
@@ -28,29 +27,19 @@ import type {
   ServerCommands,
   ShutdownOptions,
 } from "./server_commands.ts";
-import { type Context, observe } from "./context.ts";
+import { observe } from "./context.ts";
 import { checkCall, start } from "./executor.ts";
 import { readTimeout } from "./options.ts";
 import { EndingCommand, RawCommand, StatsCommand } from "./requests/admin.ts";
 import { OkCommand, VersionCommand } from "./requests/word.ts";
+import { ServerTuning } from "./server_tuning.ts";
 
 /** Longest line but for `get` and `gets` (protocol.txt; memcached closes on more). */
 const MAX_LINE = 2048;
 
-/** What commands for a server need of the way to it. */
-export type AdminLane = Pick<Lane, "execute" | "closed" | "leave">;
-
 /** Commands for the server at the other end of a lane. */
-export class ServerAdmin implements ServerCommands {
-  readonly #context: Context;
-  readonly #lane: AdminLane;
-
-  /** Takes the way to the server. */
-  constructor(context: Context, lane: AdminLane) {
-    this.#context = context;
-    this.#lane = lane;
-  }
-
+export class ServerAdmin extends ServerTuning
+  implements Omit<ServerCommands, "watch"> {
   /** See {@linkcode ServerCommands.stats}. */
   stats(...args: string[]): Promise<Stats> {
     return this.#stats(args, toStats, undefined);
@@ -83,24 +72,24 @@ export class ServerAdmin implements ServerCommands {
 
   /** See {@linkcode ServerCommands.version}. */
   version(options?: CommandOptions): Promise<string> {
-    return this.#run(() => new VersionCommand(), options);
+    return this.run(() => new VersionCommand(), options);
   }
 
   /** See {@linkcode ServerCommands.flushAll}. */
   flushAll(options?: FlushOptions): Promise<boolean> {
-    return this.#run(() => {
+    return this.run(() => {
       const delay = options?.delay;
       const line = delay === undefined
         ? "flush_all"
         : `flush_all ${checkUint32("delay", delay, "flush_all")}`;
-      const noreply = options?.noreply ?? this.#context.defaultNoreply;
+      const noreply = options?.noreply ?? this.context.defaultNoreply;
       return new OkCommand("flush_all", undefined, line, noreply);
     }, options);
   }
 
   /** See {@linkcode ServerCommands.verbosity}. */
   verbosity(level: number, options?: CommandOptions): Promise<boolean> {
-    return this.#run(() => {
+    return this.run(() => {
       const line = `verbosity ${checkUint32("level", level, "verbosity")}`;
       return new OkCommand("verbosity", undefined, line, false);
     }, options);
@@ -111,7 +100,7 @@ export class ServerAdmin implements ServerCommands {
     megabytes: number,
     options?: CommandOptions,
   ): Promise<boolean> {
-    return this.#run(() => {
+    return this.run(() => {
       const limit = checkUint32("megabytes", megabytes, "cache_memlimit");
       const line = `cache_memlimit ${limit}`;
       return new OkCommand("cache_memlimit", undefined, line, false);
@@ -123,7 +112,7 @@ export class ServerAdmin implements ServerCommands {
     command: string | Uint8Array,
     options?: RawOptions,
   ): Promise<Uint8Array> {
-    return this.#run(() => {
+    return this.run(() => {
       const token = options?.endToken ?? "\r\n";
       if (typeof token !== "string" || token === "") {
         throw illegal("raw", "the endToken must be text, not empty");
@@ -147,20 +136,20 @@ export class ServerAdmin implements ServerCommands {
     // What cannot be sent must not cost anybody a connection.
     try {
       readTimeout(options?.timeout, 0);
-      const gone = checkCall(this.#lane, options);
+      const gone = checkCall(this.lane, options);
       if (gone !== undefined) throw gone.reason;
     } catch (error) {
-      observe(this.#context, error);
+      observe(this.context, error);
       throw error;
     }
     const ends: Array<Promise<void>> = [];
-    this.#lane.leave((lane) => ends.push(this.#goodbye(lane, options)));
+    this.lane.leave((lane) => ends.push(this.#goodbye(lane, options)));
     await Promise.all(ends);
   }
 
   /** See {@linkcode ServerCommands.shutdown}. */
   shutdown(options?: ShutdownOptions): Promise<void> {
-    return this.#run(() => {
+    return this.run(() => {
       const line = options?.graceful === true
         ? "shutdown graceful"
         : "shutdown";
@@ -172,7 +161,7 @@ export class ServerAdmin implements ServerCommands {
   async #goodbye(lane: Lane, options?: CommandOptions): Promise<void> {
     const { request: quit } = new EndingCommand("quit", "quit");
     try {
-      await start(this.#context, lane, quit, "", options);
+      await start(this.context, lane, quit, "", options);
     } catch (error) {
       const refused = !(error instanceof MemcacheError) ||
         error.code === "ERR_CLIENT_CLOSED";
@@ -187,22 +176,10 @@ export class ServerAdmin implements ServerCommands {
     read: (pairs: StatPairs) => T,
     options: CommandOptions | undefined,
   ): Promise<T> {
-    return this.#run<StatPairs>(
+    return this.run<StatPairs>(
       () => new StatsCommand(statsLine(args)),
       options,
     ).then(read);
-  }
-
-  #run<T>(
-    make: () => Command,
-    options: CommandOptions | undefined,
-  ): Promise<T> {
-    try {
-      return start(this.#context, this.#lane, make().request, "", options);
-    } catch (error) {
-      observe(this.#context, error);
-      return Promise.reject(error);
-    }
   }
 }
 

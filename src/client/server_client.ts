@@ -6,6 +6,7 @@
  */
 
 import type { Lane } from "../connection/lane.ts";
+import type { ConnectionOptions } from "../connection/options.ts";
 import type { CommandOptions } from "../types.ts";
 import type {
   Stats,
@@ -16,7 +17,9 @@ import type {
 } from "../wire/stats.ts";
 import { BaseClient } from "./base_client.ts";
 import type { Context } from "./context.ts";
+import type { Feed } from "./feed.ts";
 import { LaneExecutor } from "./lane_executor.ts";
+import type { WatchEvent, WatchOptions, WatchTopic } from "./log_events.ts";
 import { ServerAdmin } from "./server_admin.ts";
 import type {
   FlushOptions,
@@ -24,6 +27,13 @@ import type {
   ServerCommands,
   ShutdownOptions,
 } from "./server_commands.ts";
+import type {
+  CrawlerStart,
+  CrawlResult,
+  LruTuning,
+  ReassignResult,
+} from "./tuning_commands.ts";
+import { watchLogs } from "./watching.ts";
 
 /**
  * What {@linkcode Client} and {@linkcode PooledClient} have in common: every
@@ -47,11 +57,16 @@ import type {
  * ```
  */
 export class ServerClient extends BaseClient implements ServerCommands {
+  readonly #context: Context;
+  readonly #executor: LaneExecutor;
   readonly #admin: ServerAdmin;
 
-  /** Takes checked options, and the way to the server. */
-  constructor(context: Context, lane: Lane) {
-    super(context, new LaneExecutor(lane));
+  /** Takes checked options, the way to the server, and how it connects. */
+  constructor(context: Context, lane: Lane, connection: ConnectionOptions) {
+    const executor = new LaneExecutor(lane, connection);
+    super(context, executor);
+    this.#executor = executor;
+    this.#context = context;
     this.#admin = new ServerAdmin(context, lane);
   }
 
@@ -114,6 +129,74 @@ export class ServerClient extends BaseClient implements ServerCommands {
     options?: RawOptions,
   ): Promise<Uint8Array> {
     return this.#admin.rawCommand(command, options);
+  }
+
+  /** Sets the queues' shares. See {@linkcode TuningCommands.lruTune}. */
+  lruTune(tuning: LruTuning, options?: CommandOptions): Promise<true> {
+    return this.#admin.lruTune(tuning, options);
+  }
+
+  /** Sets how many queues there are. See {@linkcode TuningCommands.lruMode}. */
+  lruMode(mode: "flat" | "segmented", options?: CommandOptions): Promise<true> {
+    return this.#admin.lruMode(mode, options);
+  }
+
+  /** Sets what is never evicted. See {@linkcode TuningCommands.lruTempTtl}. */
+  lruTempTtl(ttl: number, options?: CommandOptions): Promise<true> {
+    return this.#admin.lruTempTtl(ttl, options);
+  }
+
+  /** Starts the crawler. See {@linkcode TuningCommands.lruCrawlerEnable}. */
+  lruCrawlerEnable(options?: CommandOptions): Promise<CrawlerStart> {
+    return this.#admin.lruCrawlerEnable(options);
+  }
+
+  /** Stops the crawler. See {@linkcode TuningCommands.lruCrawlerDisable}. */
+  lruCrawlerDisable(options?: CommandOptions): Promise<true> {
+    return this.#admin.lruCrawlerDisable(options);
+  }
+
+  /** Sets the crawler's pauses. See {@linkcode TuningCommands.lruCrawlerSleep}. */
+  lruCrawlerSleep(
+    microseconds: number,
+    options?: CommandOptions,
+  ): Promise<true> {
+    return this.#admin.lruCrawlerSleep(microseconds, options);
+  }
+
+  /** Sets how far it crawls. See {@linkcode TuningCommands.lruCrawlerToCrawl}. */
+  lruCrawlerToCrawl(items: number, options?: CommandOptions): Promise<true> {
+    return this.#admin.lruCrawlerToCrawl(items, options);
+  }
+
+  /** Has it crawl. See {@linkcode TuningCommands.lruCrawlerCrawl}. */
+  lruCrawlerCrawl(
+    classes: "all" | number | Iterable<number>,
+    options?: CommandOptions,
+  ): Promise<CrawlResult> {
+    return this.#admin.lruCrawlerCrawl(classes, options);
+  }
+
+  /** Moves a page. See {@linkcode TuningCommands.slabsReassign}. */
+  slabsReassign(
+    source: number,
+    destination: number,
+    options?: CommandOptions,
+  ): Promise<ReassignResult> {
+    return this.#admin.slabsReassign(source, destination, options);
+  }
+
+  /** Sets whether pages move. See {@linkcode TuningCommands.slabsAutomove}. */
+  slabsAutomove(mode: 0 | 1 | 2, options?: CommandOptions): Promise<true> {
+    return this.#admin.slabsAutomove(mode, options);
+  }
+
+  /** Reads the log. See {@linkcode ServerCommands.watch}. */
+  watch(
+    topics?: WatchTopic | Iterable<WatchTopic>,
+    options?: WatchOptions,
+  ): Feed<WatchEvent> {
+    return watchLogs(this.#context, this.#executor, topics, options);
   }
 
   /** Says goodbye. See {@linkcode ServerCommands.quit}. */

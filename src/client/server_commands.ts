@@ -12,6 +12,9 @@ import type {
   StatsSizes,
   StatsSlabs,
 } from "../wire/stats.ts";
+import type { Feed } from "./feed.ts";
+import type { WatchEvent, WatchOptions, WatchTopic } from "./log_events.ts";
+import type { TuningCommands } from "./tuning_commands.ts";
 import type { NoreplyOptions } from "./commands.ts";
 
 /** Options of `flushAll`. */
@@ -45,7 +48,7 @@ export interface ShutdownOptions extends CommandOptions {
 }
 
 /** Commands for one server itself, rather than for its items. */
-export interface ServerCommands {
+export interface ServerCommands extends TuningCommands {
   /**
    * Reads statistics, typed: numbers, booleans, `bigint` past 2^53, else text.
    *
@@ -139,6 +142,50 @@ export interface ServerCommands {
     command: string | Uint8Array,
     options?: RawOptions,
   ): Promise<Uint8Array>;
+  /**
+   * Reads the server's log as it is written (`watch`), on a connection of its
+   * own.
+   *
+   * What is in the log is up to the server: with `"fetchers"`, for instance, a
+   * `set` looks its item up, too. Keys have their prefix, and are bytes where
+   * they are no UTF-8. Entries may come out of order; their `gid` has it. For a
+   * reader that is too slow the server leaves entries out, and says how many:
+   * `{ type: "skipped" }`. The feed has no end: leave the loop, abort it by a
+   * signal, or call its `return`. A connection that is lost is an error.
+   *
+   * Source: protocol.txt, "Watchers".
+   *
+   * @example
+   * ```ts
+   * import { Client } from "@x/memcache";
+   * import { MemcachedServer } from "@x/memcache/testing";
+   *
+   * const server = await MemcachedServer.start();
+   * const client = new Client(server.address);
+   * const events = client.watch("fetchers");
+   * await events.opened();
+   * await client.get("greeting");
+   * for await (const event of events) {
+   *   if (event.type !== "item_get") continue;
+   *   console.log(event.key, event.status); // "greeting" "not_found"
+   *   break;
+   * }
+   * await client.close();
+   * await server.close();
+   * ```
+   *
+   * @param topics `"fetchers"`, `"mutations"`, `"evictions"`, `"connevents"`, of a
+   * proxy `"proxyreqs"`, `"proxyevents"` and `"proxyuser"`, and from memcached
+   * 1.6.20 on `"deletions"`. The first three if absent.
+   * @param options How long it may be silent, a signal.
+   * @returns The events, once they are asked for.
+   * @throws {MemcacheIllegalInputError} By the feed, if a topic is none, or the
+   * server's version does not know it.
+   */
+  watch(
+    topics?: WatchTopic | Iterable<WatchTopic>,
+    options?: WatchOptions,
+  ): Feed<WatchEvent>;
   /**
    * Says goodbye: what is pending is answered, then the server closes the
    * connection. The client stays usable.

@@ -17,6 +17,18 @@ import type {
   RawOptions,
   ShutdownOptions,
 } from "../client/server_commands.ts";
+import type { Feed } from "../client/feed.ts";
+import type {
+  WatchEvent,
+  WatchOptions,
+  WatchTopic,
+} from "../client/log_events.ts";
+import type {
+  CrawlerStart,
+  CrawlResult,
+  LruTuning,
+  ReassignResult,
+} from "../client/tuning_commands.ts";
 import type { CommandOptions } from "../types.ts";
 
 /**
@@ -121,6 +133,122 @@ export interface ClusterCommands {
     command: string | Uint8Array,
     options?: RawOptions,
   ): Promise<Map<string, Uint8Array>>;
+  /**
+   * Sets how much memory the queues get (`lru tune`). See {@linkcode TuningCommands.lruTune}.
+   *
+   * @param tuning All four settings.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruTune(
+    tuning: LruTuning,
+    options?: CommandOptions,
+  ): Promise<Map<string, true>>;
+  /**
+   * Sets whether there is one queue for each slab class or several (`lru mode`). See {@linkcode TuningCommands.lruMode}.
+   *
+   * @param mode `"segmented"` needs servers with their LRU maintainer.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruMode(
+    mode: "flat" | "segmented",
+    options?: CommandOptions,
+  ): Promise<Map<string, true>>;
+  /**
+   * Sets which items are never evicted (`lru temp_ttl`). See {@linkcode TuningCommands.lruTempTtl}.
+   *
+   * @param ttl Seconds, 0 to 2^31 - 1; -1 for none.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruTempTtl(ttl: number, options?: CommandOptions): Promise<Map<string, true>>;
+  /**
+   * Starts the threads that free what has expired (`lru_crawler enable`). See {@linkcode TuningCommands.lruCrawlerEnable}.
+   *
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruCrawlerEnable(
+    options?: CommandOptions,
+  ): Promise<Map<string, CrawlerStart>>;
+  /**
+   * Stops the threads that free what has expired (`lru_crawler disable`). See {@linkcode TuningCommands.lruCrawlerDisable}.
+   *
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruCrawlerDisable(options?: CommandOptions): Promise<Map<string, true>>;
+  /**
+   * Sets how long the crawlers sleep between items (`lru_crawler sleep`). See {@linkcode TuningCommands.lruCrawlerSleep}.
+   *
+   * @param microseconds 0 to 1000000.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruCrawlerSleep(
+    microseconds: number,
+    options?: CommandOptions,
+  ): Promise<Map<string, true>>;
+  /**
+   * Sets how many items the crawlers look at in a run (`lru_crawler tocrawl`). See {@linkcode TuningCommands.lruCrawlerToCrawl}.
+   *
+   * @param items 0 for all, to 2^32 - 1.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruCrawlerToCrawl(
+    items: number,
+    options?: CommandOptions,
+  ): Promise<Map<string, true>>;
+  /**
+   * Has the crawlers free what has expired (`lru_crawler crawl`). See {@linkcode TuningCommands.lruCrawlerCrawl}.
+   *
+   * @param classes Numbers of slab classes from 1 to 63, or `"all"`.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  lruCrawlerCrawl(
+    classes: "all" | number | Iterable<number>,
+    options?: CommandOptions,
+  ): Promise<Map<string, CrawlResult>>;
+  /**
+   * Moves a page from one slab class to another (`slabs reassign`). See {@linkcode TuningCommands.slabsReassign}.
+   *
+   * @param source Number of the class that gives, -1 for any.
+   * @param destination Number of the class that gets.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  slabsReassign(
+    source: number,
+    destination: number,
+    options?: CommandOptions,
+  ): Promise<Map<string, ReassignResult>>;
+  /**
+   * Sets whether the servers move pages by themselves (`slabs automove`). See {@linkcode TuningCommands.slabsAutomove}.
+   *
+   * @param mode 0 for no, 1 for yes, 2 for one with every eviction.
+   * @param options A timeout, a signal.
+   * @returns What became of it on each server.
+   */
+  slabsAutomove(
+    mode: 0 | 1 | 2,
+    options?: CommandOptions,
+  ): Promise<Map<string, true>>;
+  /**
+   * Reads the logs of all servers as they are written (`watch`), in the order in
+   * which they come; each event has its `server`. See
+   * {@linkcode ServerCommands.watch}. If one server fails, the feed does.
+   *
+   * @param topics What to tell of.
+   * @param options How long a server may be silent, a signal.
+   * @returns The events, once they are asked for.
+   */
+  watch(
+    topics?: WatchTopic | Iterable<WatchTopic>,
+    options?: WatchOptions,
+  ): Feed<WatchEvent>;
   /**
    * Says goodbye to all: what is pending is answered, then the servers close
    * the connections. The client stays usable.

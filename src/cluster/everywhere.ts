@@ -6,6 +6,7 @@
 
 import { type Context, observe } from "../client/context.ts";
 import type { Executor } from "../client/executor.ts";
+import { FeedServers } from "../client/feed_servers.ts";
 import { closedError, type Lane, type Request } from "../client/lanes.ts";
 import {
   combined,
@@ -14,6 +15,8 @@ import {
   MemcacheNoServersError,
 } from "../errors.ts";
 import type { Member } from "./member.ts";
+
+const NO_FEEDS: FeedServers = new FeedServers(() => []);
 
 /** The way to one server, for a client of its own. */
 export class MemberExecutor implements Executor {
@@ -41,6 +44,11 @@ export class MemberExecutor implements Executor {
   /** See {@linkcode Executor.everywhere}. */
   everywhere(): this[] {
     return [this];
+  }
+
+  /** Feeds come from all servers, not from one: here from none. */
+  get feeds(): FeedServers {
+    return NO_FEEDS;
   }
 
   /** See {@linkcode Executor.lanes}. */

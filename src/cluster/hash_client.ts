@@ -8,34 +8,17 @@ import { routeOf } from "../client/arguments.ts";
 import { BaseClient } from "../client/base_client.ts";
 import type { Namespace, NoreplyOptions } from "../client/commands.ts";
 import { type Context, observe } from "../client/context.ts";
-import { type Executor, whenReady } from "../client/executor.ts";
-import {
-  now,
-  openLane,
-  probeRequest,
-  type Stats,
-  type StatsConns,
-  type StatsItems,
-  type StatsSizes,
-  type StatsSlabs,
-} from "../client/lanes.ts";
+import type { Executor } from "../client/executor.ts";
+import { now, openLane, probeRequest } from "../client/lanes.ts";
 import { readConnection, readContext, refuse } from "../client/options.ts";
 import { makeNamespace } from "../client/namespaces/namespace_client.ts";
-import { ServerAdmin } from "../client/server_admin.ts";
-import type {
-  FlushOptions,
-  RawOptions,
-  ShutdownOptions,
-} from "../client/server_commands.ts";
 import { parseServer, type ServerSpec } from "../conn/address.ts";
 import type { Discovery } from "../discovery/discovery.ts";
-import type { CommandOptions, Key } from "../types.ts";
-import type { ClusterCommands } from "./commands.ts";
+import type { Key } from "../types.ts";
+import { ClusterClient } from "./cluster_client.ts";
 import { DeletingClient } from "./deleting.ts";
 import { Announcer, type ServerEvents } from "./events.ts";
-import { gatherFrom, MemberExecutor } from "./everywhere.ts";
 import type { ServerState } from "./health.ts";
-import type { Member } from "./member.ts";
 import { type HashClientOptions, readHashOptions } from "./options.ts";
 import { RingExecutor } from "./ring_executor.ts";
 import { Roster } from "./roster.ts";
@@ -84,7 +67,7 @@ export interface ServerStatus {
  * for (const server of servers) await server.close();
  * ```
  */
-export class HashClient extends BaseClient implements ClusterCommands {
+export class HashClient extends ClusterClient {
   readonly #context: Context;
   readonly #executor: RingExecutor;
   readonly #announcer: Announcer;
@@ -136,6 +119,7 @@ export class HashClient extends BaseClient implements ClusterCommands {
       announcer,
       open: (address, watch) =>
         openLane(address, settings, context, pool, watch),
+      connection: (address) => readConnection(address, settings, context),
       probe: () => probeRequest(context),
       source: roster && { begin: () => roster.begin(), limit: maxPending },
     });
@@ -231,138 +215,10 @@ export class HashClient extends BaseClient implements ClusterCommands {
       super.deleteMany(keys, options);
   }
 
-  /** Reads statistics. See {@linkcode ClusterCommands.stats}. */
-  stats(...args: string[]): Promise<Map<string, Stats>> {
-    return this.#onAll("stats", undefined, (admin) => admin.stats(...args));
-  }
-
-  /** Reads the settings. See {@linkcode ClusterCommands.statsSettings}. */
-  statsSettings(options?: CommandOptions): Promise<Map<string, Stats>> {
-    return this.#onAll(
-      "stats",
-      options,
-      (admin) => admin.statsSettings(options),
-    );
-  }
-
-  /** Reads items by class. See {@linkcode ClusterCommands.statsItems}. */
-  statsItems(options?: CommandOptions): Promise<Map<string, StatsItems>> {
-    return this.#onAll("stats", options, (admin) => admin.statsItems(options));
-  }
-
-  /** Reads slab classes. See {@linkcode ClusterCommands.statsSlabs}. */
-  statsSlabs(options?: CommandOptions): Promise<Map<string, StatsSlabs>> {
-    return this.#onAll("stats", options, (admin) => admin.statsSlabs(options));
-  }
-
-  /** Reads item sizes. See {@linkcode ClusterCommands.statsSizes}. */
-  statsSizes(options?: CommandOptions): Promise<Map<string, StatsSizes>> {
-    return this.#onAll("stats", options, (admin) => admin.statsSizes(options));
-  }
-
-  /** Reads connections. See {@linkcode ClusterCommands.statsConns}. */
-  statsConns(options?: CommandOptions): Promise<Map<string, StatsConns>> {
-    return this.#onAll("stats", options, (admin) => admin.statsConns(options));
-  }
-
-  /** Reads the versions. See {@linkcode ClusterCommands.version}. */
-  version(options?: CommandOptions): Promise<Map<string, string>> {
-    return this.#onAll("version", options, (admin) => admin.version(options));
-  }
-
-  /** Makes all items invalid. See {@linkcode ClusterCommands.flushAll}. */
-  flushAll(options?: FlushOptions): Promise<Map<string, boolean>> {
-    return this.#onAll(
-      "flush_all",
-      options,
-      (admin) => admin.flushAll(options),
-    );
-  }
-
-  /** Sets the log level. See {@linkcode ClusterCommands.verbosity}. */
-  verbosity(
-    level: number,
-    options?: CommandOptions,
-  ): Promise<Map<string, boolean>> {
-    return this.#onAll(
-      "verbosity",
-      options,
-      (admin) => admin.verbosity(level, options),
-    );
-  }
-
-  /** Sets memory limits. See {@linkcode ClusterCommands.cacheMemlimit}. */
-  cacheMemlimit(
-    megabytes: number,
-    options?: CommandOptions,
-  ): Promise<Map<string, boolean>> {
-    return this.#onAll(
-      "cache_memlimit",
-      options,
-      (admin) => admin.cacheMemlimit(megabytes, options),
-    );
-  }
-
-  /** Sends a line as it is. See {@linkcode ClusterCommands.rawCommand}. */
-  rawCommand(
-    command: string | Uint8Array,
-    options?: RawOptions,
-  ): Promise<Map<string, Uint8Array>> {
-    return this.#onAll(
-      "raw",
-      options,
-      (admin) => admin.rawCommand(command, options),
-    );
-  }
-
-  /** Says goodbye. See {@linkcode ClusterCommands.quit}. */
-  quit(options?: CommandOptions): Promise<Map<string, void>> {
-    return this.#onAll("quit", options, (admin) => admin.quit(options));
-  }
-
-  /** Stops the servers. See {@linkcode ClusterCommands.shutdown}. */
-  shutdown(options?: ShutdownOptions): Promise<Map<string, void>> {
-    return this.#onAll("shutdown", options, (admin) => admin.shutdown(options));
-  }
-
   /** Closes for good. See {@linkcode KeyCommands.close}. */
   override close(): Promise<void> {
     this.#roster?.stop();
     return super.close();
-  }
-
-  /** Asks every server, whatever its health. */
-  #onAll<T>(
-    command: string,
-    options: CommandOptions | undefined,
-    call: (admin: ServerAdmin) => Promise<T>,
-  ): Promise<Map<string, T>> {
-    const ask = () =>
-      this.#gather(
-        this.#executor.members,
-        (own, member) =>
-          call(new ServerAdmin(own, new MemberExecutor(member, true))),
-        command,
-      );
-    const fail = (error: unknown) => {
-      observe(this.#context, error);
-      throw error;
-    };
-    try {
-      const ready = whenReady(this.#context, this.#executor, command, options);
-      // At once, where that can be: a command keeps its place among others.
-      return ready === undefined ? ask() : ready.then(ask, fail);
-    } catch (error) {
-      return Promise.reject(error).catch(fail);
-    }
-  }
-
-  #gather<T>(
-    members: readonly Member[],
-    call: (own: Context, member: Member) => Promise<T>,
-    command: string,
-  ): Promise<Map<string, T>> {
-    return gatherFrom(this.#context, this.#executor, members, call, command);
   }
 }
 

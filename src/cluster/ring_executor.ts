@@ -6,8 +6,10 @@
  */
 
 import type { Executor, Way } from "../client/executor.ts";
+import { FeedServers } from "../client/feed_servers.ts";
 import {
   closedError,
+  type ConnectionOptions,
   type Lane,
   type Request,
   type ServerAddress,
@@ -23,6 +25,8 @@ export interface RingOptions extends Omit<Household, "eject"> {
   readonly hasher: Hasher;
   /** Where the list of servers comes from, unless it is known. */
   readonly source?: Source | undefined;
+  /** Tells how to connect to a server, for feeds. */
+  readonly connection?: (address: ServerAddress) => ConnectionOptions;
 }
 
 /** Will tell the servers by `update()`, or its failure by `unknown()`. */
@@ -35,6 +39,8 @@ export interface Source {
 
 /** Sends each request to the server of its route. */
 export class RingExecutor implements Executor {
+  /** See {@linkcode Executor.feeds}. */
+  readonly feeds: FeedServers;
   readonly #hasher: Hasher;
   readonly #household: Household;
   readonly #members: Map<string, Member> = new Map();
@@ -69,7 +75,12 @@ export class RingExecutor implements Executor {
       ...options,
       eject: (member) => this.#eject(member),
     };
-    const { source } = options;
+    const { source, connection } = options;
+    this.feeds = new FeedServers(() =>
+      connection === undefined
+        ? []
+        : this.members.map(({ address }) => connection(address))
+    );
     if (source === undefined) return;
     this.#awaited = { source, room: new WaitingRoom(source.limit) };
   }
@@ -225,6 +236,7 @@ export class RingExecutor implements Executor {
   /** See {@linkcode Executor.disconnect}. */
   disconnect(): Promise<void> {
     for (const member of this.#members.values()) member.disconnect();
+    this.feeds.disconnect();
     return Promise.resolve();
   }
 
@@ -233,6 +245,7 @@ export class RingExecutor implements Executor {
     this.#closed = true;
     for (const { lane } of this.#members.values()) lane.close();
     for (const lane of this.#draining) lane.close();
+    this.feeds.close();
     this.#awaited?.room.empty((request) => this.#nowhere.execute(request));
     return Promise.resolve();
   }

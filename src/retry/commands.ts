@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { KeyCommands, Namespace } from "../client/commands.ts";
+import type { Namespace } from "../client/commands.ts";
 import type {
   MetaCommands,
   MetaDeleteOptions,
@@ -18,9 +18,9 @@ import type { ServerCommands } from "../client/server_commands.ts";
 type CommandName =
   | Exclude<
     keyof Namespace,
-    "meta" | "namespace" | "prefix" | "disconnect" | "close"
+    "keys" | "meta" | "namespace" | "prefix" | "disconnect" | "close"
   >
-  | Exclude<keyof ServerCommands, "quit">;
+  | Exclude<keyof ServerCommands, "quit" | "watch">;
 
 /** What is known of a command. */
 export interface CommandRule {
@@ -46,7 +46,8 @@ const once = (options: number): CommandRule => ({
 
 /**
  * The commands. `quit` is not one of them: whatever keeps it from saying
- * goodbye, the connection is let go of.
+ * goodbye, the connection is let go of. Nor are feeds: what has been read of one
+ * cannot be unread.
  */
 const COMMANDS = {
   get: again(1),
@@ -90,6 +91,16 @@ const COMMANDS = {
   flushAll: again(0),
   verbosity: again(1),
   cacheMemlimit: again(1),
+  lruTune: again(1),
+  lruMode: again(1),
+  lruTempTtl: again(1),
+  lruCrawlerEnable: again(0),
+  lruCrawlerDisable: again(0),
+  lruCrawlerSleep: again(1),
+  lruCrawlerToCrawl: again(1),
+  lruCrawlerCrawl: again(1),
+  slabsReassign: once(2),
+  slabsAutomove: again(1),
   rawCommand: once(1),
   shutdown: once(0),
 } satisfies Record<CommandName, CommandRule>;

@@ -29,9 +29,9 @@ import { readRetryOptions, type RetryOptions } from "./options.ts";
  *
  * | attempted again | commands |
  * | --- | --- |
- * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, getAndTouch, has, ttl, size, peek, set, setMany, replace, delete, deleteMany, touch, invalidate, getOrSet, invalidateAll, stats and its kinds, version, flushAll, verbosity, cacheMemlimit |
- * | only if not sent | add, append, prepend, cas, incr, decr, take, update, flush, rawCommand, shutdown, and everything with `noreply: true` |
- * | never | quit, disconnect, close, and what is no command |
+ * | whatever became of the first attempt | get, getItem, getMany, gets, getsMany, gat, gats, getAndTouch, has, ttl, size, peek, set, setMany, replace, delete, deleteMany, touch, invalidate, getOrSet, invalidateAll, stats and its kinds, version, flushAll, verbosity, cacheMemlimit, lruTune and its like, slabsAutomove |
+ * | only if not sent | add, append, prepend, cas, incr, decr, take, update, flush, slabsReassign, rawCommand, shutdown, and everything with `noreply: true` |
+ * | never | keys, watch, quit, disconnect, close, and what is no command |
  *
  * A second attempt can find what the first one did: `delete` then resolves to
  * `false`, although it was this call that deleted. Of commands that run at the

@@ -44,7 +44,9 @@ const MAKERS: Readonly<Record<string, Make>> = {
 };
 
 /** What clients have in common; not to be made directly. */
-const BASES: readonly string[] = ["BaseClient", "ServerClient"];
+const BASES: readonly string[] = [
+  ...["BaseClient", "ClusterClient", "KeyClient", "ServerClient"],
+];
 
 /** Every kind of client that is exported. */
 const KINDS: ReadonlyArray<readonly [kind: string, make: Make]> = Object

@@ -70,6 +70,12 @@ const GRAMMAR: Readonly<Record<string, RegExp>> = Object.fromEntries(
     "version quit": "",
     "shutdown": "(?: graceful)?",
     "stats": "(?: [!-~]+)*",
+    "lru":
+      ` (?:tune ${UINT32} ${UINT32}(?: [0-9.]{1,24}){2}|mode (?:flat|segmented)|temp_ttl ${EXPTIME})`,
+    "lru_crawler":
+      ` (?:enable|disable|(?:sleep|tocrawl) ${UINT32}|crawl (?:all|[0-9,]+)|metadump (?:all|hash))`,
+    "slabs": ` (?:reassign ${EXPTIME} ${UINT32}|automove [012])`,
+    "watch": "(?: [a-z]+)+",
   }).flatMap(([names, rest]) =>
     names.split(" ").map((name) => [name, new RegExp(`^${name}${rest}$`)])
   ),
@@ -84,7 +90,7 @@ function keysOf(name: string, args: readonly string[]): readonly string[] {
 
 const ADMIN: ReadonlySet<string> = new Set([
   ...["mn", "flush_all", "verbosity", "cache_memlimit", "version", "quit"],
-  ...["shutdown", "stats"],
+  ...["shutdown", "stats", "lru", "lru_crawler", "slabs", "watch"],
 ]);
 
 const STORES: ReadonlySet<string> = new Set([

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Client } from "@x/memcache";
+import type { Client, Feed } from "@x/memcache";
 
 /** A client as who has no types sees it. */
 export type Loose = Record<string, (...args: unknown[]) => Promise<unknown>>;
@@ -171,6 +171,24 @@ function order(method: string, sends: string): Place[] {
 const GETS = ["gets", "mg"];
 const STORE = ["ttl", "flags", "noreply"];
 
+const TUNING = { hot: 20, warm: 40, hotMaxFactor: 0.2, warmMaxFactor: 2 };
+
+/** The methods that give feeds, not promises. */
+type Feeds = Record<
+  "keys" | "watch",
+  (...args: unknown[]) => Feed<unknown>
+>;
+
+function feeds(client: Loose): Feeds {
+  return client as unknown as Feeds;
+}
+
+/** Asks a feed for something, and leaves it. */
+async function first(feed: Feed<unknown>): Promise<void> {
+  await feed.opened();
+  await feed.return();
+}
+
 /** Every method of a client, and its places. */
 export const PLACES: Readonly<Record<string, readonly Place[]>> = {
   // What is sent for a good one is tested with namespaces.
@@ -265,6 +283,60 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
   rawCommand: places(["raw"], "one", false, {
     command: (client, thing) => client.rawCommand(thing),
     ...options(["endToken"], (client, all) => client.rawCommand("raw", all)),
+  }),
+  lruTune: [
+    ...places(["lru"], "one", false, {
+      tuning: (client, thing) => client.lruTune(thing),
+      hot: (client, thing) => client.lruTune({ ...TUNING, hot: thing }),
+      warm: (client, thing) => client.lruTune({ ...TUNING, warm: thing }),
+      hotMaxFactor: (client, thing) =>
+        client.lruTune({ ...TUNING, hotMaxFactor: thing }),
+      warmMaxFactor: (client, thing) =>
+        client.lruTune({ ...TUNING, warmMaxFactor: thing }),
+      ...options([], (client, all) => client.lruTune(TUNING, all)),
+    }),
+  ],
+  lruMode: places(["lru"], "one", false, {
+    mode: (client, thing) => client.lruMode(thing),
+    ...options([], (client, all) => client.lruMode("flat", all)),
+  }),
+  lruTempTtl: order("lruTempTtl", "lru"),
+  lruCrawlerEnable: admin("lruCrawlerEnable", ["lru_crawler"]),
+  lruCrawlerDisable: admin("lruCrawlerDisable", ["lru_crawler"]),
+  lruCrawlerSleep: order("lruCrawlerSleep", "lru_crawler"),
+  lruCrawlerToCrawl: order("lruCrawlerToCrawl", "lru_crawler"),
+  lruCrawlerCrawl: places(["lru_crawler"], "one", false, {
+    classes: (client, thing) => client.lruCrawlerCrawl(thing),
+    "one of the classes": (client, thing) => client.lruCrawlerCrawl([1, thing]),
+    ...options([], (client, all) => client.lruCrawlerCrawl("all", all)),
+  }),
+  slabsReassign: places(["slabs"], "one", false, {
+    source: (client, thing) => client.slabsReassign(thing, 1),
+    destination: (client, thing) => client.slabsReassign(1, thing),
+    ...options([], (client, all) => client.slabsReassign(1, 2, all)),
+  }),
+  slabsAutomove: places(["slabs"], "one", false, {
+    mode: (client, thing) => client.slabsAutomove(thing),
+    ...options([], (client, all) => client.slabsAutomove(1, all)),
+  }),
+  // Feeds: what they send is sent when the first value is asked for.
+  keys: places(
+    ["version", "stats", "lru_crawler"],
+    "any",
+    false,
+    options(
+      ["prefix", "busyTimeout", "maxPause"],
+      (client, all) => first(feeds(client).keys(all)),
+    ),
+  ),
+  watch: places(["version", "watch"], "any", false, {
+    topics: (client, thing) => first(feeds(client).watch(thing)),
+    "one of the topics": (client, thing) =>
+      first(feeds(client).watch(["fetchers", thing])),
+    ...options(
+      [],
+      (client, all) => first(feeds(client).watch("fetchers", all)),
+    ),
   }),
   quit: places(
     ["quit"],

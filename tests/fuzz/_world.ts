@@ -175,7 +175,12 @@ export class World {
         return `VERSION ${this.version}\r\n`;
       case "flush_all":
       case "verbosity":
+      case "lru":
+      case "slabs":
+      case "watch":
         return "OK\r\n";
+      case "lru_crawler":
+        return args[0] === "metadump" ? "END\r\n" : "OK\r\n";
       case "stats":
         if (args[0] === "line") return "STAT one line\r\n";
         return "STAT pid 4711\r\nSTAT name a b c\r\nSTAT on yes\r\nEND\r\n";

@@ -12,7 +12,11 @@ import { encodeText } from "../../wire/output.ts";
 import type { KeyCommands, Namespace } from "../commands.ts";
 import { observe } from "../context.ts";
 import { closedError } from "../../connection/failures.ts";
+import type { Feed } from "../feed.ts";
+import { Later } from "../feed_sources.ts";
+import type { KeyEntry, KeysOptions } from "../listing_commands.ts";
 import type { MetaCommands } from "../meta_commands.ts";
+import { SourceFeed } from "../source_feed.ts";
 import type { Apply } from "./calls.ts";
 import { COMMAND_RULES, META_RULES, type Rule } from "./rules.ts";
 import { VERSION_LENGTH } from "./version.ts";
@@ -24,6 +28,9 @@ const VERSION_KEY = "@version";
 
 /** What a version takes of each key, with the colon behind it. */
 const VERSION_BYTES = VERSION_LENGTH + 1;
+
+/** Where `keys` has its options. */
+const KEYS_RULE: Rule = { options: 0 };
 
 /** Methods by name, as the table of rules has them. */
 type Methods = Readonly<
@@ -48,6 +55,24 @@ class NamespaceClient {
 
   get meta(): MetaCommands {
     return this.#meta;
+  }
+
+  keys(options?: KeysOptions): Feed<KeyEntry> {
+    const { context, executor } = this.#origin;
+    // A read, whatever it finds, makes sure of the version.
+    const list: Apply<KeyCommands> = async (inner) => {
+      await inner.has(VERSION_KEY, options);
+      return inner.keys(options);
+    };
+    const find = () => this.#view.run("keys", KEYS_RULE, [options], list);
+    return new SourceFeed({
+      // What fails is shown already.
+      context: { ...context, onError: undefined },
+      executor,
+      command: "lru_crawler",
+      options,
+      source: () => new Later(find as () => Promise<Feed<KeyEntry>>),
+    });
   }
 
   async invalidateAll(options?: CommandOptions): Promise<void> {

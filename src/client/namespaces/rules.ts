@@ -95,7 +95,13 @@ const RULES = {
 } satisfies Record<Exclude<keyof KeyCommands, NotVersioned>, Rule>;
 
 /** What a namespace has of its own. */
-type NotVersioned = "meta" | "namespace" | "disconnect" | "close" | "flush";
+type NotVersioned =
+  | "keys"
+  | "meta"
+  | "namespace"
+  | "disconnect"
+  | "close"
+  | "flush";
 
 /** The meta commands whose results depend on the version. */
 const META = {

@@ -8,6 +8,7 @@
 import type { Lane } from "../../connection/lane.ts";
 import type { Request } from "../../connection/request.ts";
 import type { Executor, Way } from "../executor.ts";
+import type { FeedServers } from "../feed_servers.ts";
 import { Round } from "./check.ts";
 import type { VersionKey } from "./version_key.ts";
 
@@ -38,6 +39,11 @@ export class ViewExecutor implements Executor {
   /** See {@linkcode Executor.closed}. */
   get closed(): boolean {
     return this.#inner.closed;
+  }
+
+  /** See {@linkcode Executor.feeds}. */
+  get feeds(): FeedServers {
+    return this.#inner.feeds;
   }
 
   /** See {@linkcode Executor.ready}. */
