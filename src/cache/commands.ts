@@ -38,7 +38,8 @@ export interface CacheCommands {
    *   when to load anew: `onError` is told once (`code` is `"ERR_NO_META"`).
    *
    * `append`, `incr`, `touch` and the like see the empty item while a value is
-   * loaded: keep them from the keys of `getOrSet`.
+   * loaded: keep them from the keys of `getOrSet`. A load that asks for its own
+   * key waits for itself, until `loadTimeout` ends it.
    *
    * Sent as `mg`, `ms` and `md`, or as `get`, `gets`, `add` and `cas`. Source:
    * protocol.txt, "Meta Get", "Meta Set" and "Meta Delete".

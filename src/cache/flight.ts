@@ -8,6 +8,7 @@
  */
 
 import { MemcacheError, MemcacheTimeoutError } from "../errors.ts";
+import { type Hold, LeaseWatch, Renewal } from "./lease.ts";
 import type { Plan } from "./options.ts";
 import type {
   Call,
@@ -17,29 +18,8 @@ import type {
   ValueSighting,
 } from "./port.ts";
 
-/** What a load is for: the item that its value takes the place of. */
-interface Hold {
-  /** An empty item of ours, an old value, or nothing that could be stored. */
-  readonly kind: "lease" | "value" | "nothing";
-  /** The CAS unique of the item. */
-  cas: bigint;
-  /** What is returned if the load fails. */
-  readonly fallback?: ValueSighting | undefined;
-}
-
 /** How much longer than the one before it a pause is. */
 const GROWTH = 1.5;
-
-/** How often a lease is renewed before it would end. */
-const RENEWALS = 3;
-
-/** Milliseconds that a load is given by others if it has no limit. */
-const PATIENCE = 30_000;
-
-/** Milliseconds after which another process's load must have ended. */
-export function patienceOf({ loadTimeout }: Plan): number {
-  return (loadTimeout || PATIENCE) + 1000;
-}
 
 /** Whether a value may be returned while another one is loaded. */
 export function isUsable({ spare }: Plan, { left }: ValueSighting): boolean {
@@ -293,6 +273,11 @@ export class Flight {
   /** Loads the value, and puts it where it belongs. */
   async #load(hold: Hold): Promise<unknown> {
     const { plan } = this.#call;
+    if (this.#control.signal.aborted) {
+      // All who wanted it left as it was about to begin.
+      await this.#withdraw(hold);
+      throw this.#control.signal.reason;
+    }
     const renewal = hold.kind === "lease"
       ? new Renewal(this.#port, this.#call, hold)
       : undefined;
@@ -353,25 +338,27 @@ export class Flight {
     });
   }
 
-  /** Lets others load, now or after `errorTtl`. */
-  async #giveUp({ kind, cas, fallback }: Hold): Promise<void> {
+  /** Lets others load. */
+  async #withdraw({ kind, cas }: Hold): Promise<void> {
     if (kind === "nothing" || this.#ended) return;
+    if (kind === "value") await this.#hand(cas);
+    else await this.#quietly(this.#port.release(this.#call, cas));
+  }
+
+  /** Lets others load, now or after `errorTtl`. */
+  async #giveUp(hold: Hold): Promise<void> {
+    const { kind, cas, fallback } = hold;
     const { errorTtl } = this.#call.plan;
+    if (kind === "nothing" || this.#ended) return;
+    if (errorTtl === undefined) return await this.#withdraw(hold);
     if (kind === "lease") {
-      await this.#quietly(
-        errorTtl === undefined
-          ? this.#port.release(this.#call, cas)
-          : this.#port.mark(this.#call, cas, "failed", errorTtl),
-      );
-      return;
+      const mark = this.#port.mark(this.#call, cas, "failed", errorTtl);
+      return await this.#quietly(mark);
     }
     // Who needs a new value must not wait, nor be told of a failure for long.
     const isSpare = fallback !== undefined &&
       !isUsable(this.#call.plan, fallback);
-    if (errorTtl === undefined || isSpare) {
-      await this.#hand(cas);
-      return;
-    }
+    if (isSpare) return await this.#withdraw(hold);
     this.rest = this.#pause(errorTtl * 1000, false)
       .then(() => this.#hand(cas), () => {});
   }
@@ -422,75 +409,5 @@ export class Flight {
       `Cannot load value: nobody else had loaded it within ${plan.loadTimeout} ms (loadTimeout) and a lease of ${plan.lease} seconds`,
       { command: "getOrSet", key },
     );
-  }
-}
-
-/** Tells whether the one who loads is alive: who lives renews its lease. */
-class LeaseWatch {
-  #cas = 0n;
-  #since = 0;
-
-  /** Whether the same item has been there for longer than it should. */
-  isDead(seen: Sighting, plan: Plan): boolean {
-    if (seen.state !== "mark" && seen.state !== "value") return false;
-    if (seen.cas === 0n) return false;
-    const at = performance.now();
-    if (seen.cas !== this.#cas) {
-      this.#cas = seen.cas;
-      this.#since = at;
-      return false;
-    }
-    // Most leases end long before, but for those that somebody has touched.
-    if (at - this.#since < patienceOf(plan)) return false;
-    this.#since = at;
-    return true;
-  }
-}
-
-/** Renews a lease as long as its load takes. */
-class Renewal {
-  /** Whether the item has been changed or deleted by another. */
-  isLost = false;
-
-  readonly #port: Port;
-  readonly #call: Call;
-  readonly #hold: Hold;
-  #isOver = false;
-  #timer: ReturnType<typeof setTimeout> | undefined = undefined;
-  #going: Promise<void> | undefined = undefined;
-
-  constructor(port: Port, call: Call, hold: Hold) {
-    this.#port = port;
-    this.#call = call;
-    this.#hold = hold;
-    this.#set();
-  }
-
-  /** Ends it, and waits until the CAS unique is known. */
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    clearTimeout(this.#timer);
-    await this.#going;
-  }
-
-  #set(): void {
-    this.#timer = setTimeout(() => {
-      this.#going = this.#renew();
-    }, this.#call.plan.lease * 1000 / RENEWALS);
-    if (typeof this.#timer === "object") this.#timer.unref();
-  }
-
-  async #renew(): Promise<void> {
-    try {
-      const cas = await this.#port.renew(this.#call, this.#hold.cas);
-      if (cas !== undefined) this.#hold.cas = cas;
-      else {
-        this.isLost = true;
-        return;
-      }
-    } catch {
-      // Shown to `onError`; the next one may have more luck.
-    }
-    if (!this.#isOver) this.#set();
   }
 }

@@ -5,7 +5,8 @@
  */
 
 import { MemcacheError } from "../errors.ts";
-import { Flight, isUsable, keptFailure, patienceOf } from "./flight.ts";
+import { Flight, isUsable, keptFailure } from "./flight.ts";
+import { patienceOf } from "./lease.ts";
 import type { Call, Port, Sighting, Waiting } from "./port.ts";
 
 /** Keys that are watched for a load that does not come, at most. */

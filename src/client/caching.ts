@@ -15,6 +15,7 @@ import { itemKey, routeOf } from "./arguments.ts";
 import { CachePort } from "./cache_port.ts";
 import { type Context, observe } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
+import { readTimeout } from "./options.ts";
 import { AskCommand } from "./requests/ask.ts";
 
 /** What a client loads and keeps. */
@@ -44,15 +45,21 @@ export class Caching {
       }
       const name = itemKey(key);
       const route = routeOf(key);
+      const patience = readTimeout(options?.timeout, 0);
       const ask = new AskCommand(
         this.#context,
         name,
         wireKey(name, this.#context, "getOrSet"),
         { load, route, plan: readPlan(options) },
         this.#loads,
-        options?.timeout ?? 0,
+        patience,
       );
-      return start(this.#context, this.#executor, ask.request, route, options);
+      const { timeout } = this.#context;
+      // A server that is silent must not take up all of a call's time.
+      const limits = patience > timeout && timeout > 0
+        ? { ...options, timeout }
+        : options;
+      return start(this.#context, this.#executor, ask.request, route, limits);
     } catch (error) {
       observe(this.#context, error);
       return Promise.reject(error);

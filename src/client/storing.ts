@@ -4,10 +4,11 @@
  * @module
  */
 
+import { MARKER } from "../cache/marks.ts";
 import { isThenable } from "../serde/guard.ts";
 import type { Key, Serialized } from "../types.ts";
 import { wireKey } from "../wire/key.ts";
-import { checkUint32, checkUint64 } from "../wire/numbers.ts";
+import { checkUint32, checkUint64, illegal } from "../wire/numbers.ts";
 import { LARGE_VALUE } from "../wire/output.ts";
 import { exptimeNow, itemKey } from "./arguments.ts";
 import type { StoreOptions } from "./commands.ts";
@@ -37,12 +38,18 @@ export function storeHead(
     key: name,
     wireKey: wireKey(name, context, command),
     exptime: exptimeNow(options?.ttl, command),
-    flags: flags === undefined
-      ? undefined
-      : checkUint32("flags", flags, command),
+    flags: flags === undefined ? undefined : checkFlags(flags, command),
     noreply: options?.noreply ?? fallback,
     cas: command === "cas" ? checkUint64("cas", cas, command) : undefined,
   };
+}
+
+/** Flags that a caller gives: those that stand for no value are taken. */
+function checkFlags(flags: unknown, command: string): number {
+  if (flags === MARKER) {
+    throw illegal("flags", flags, "another number, getOrSet has it", command);
+  }
+  return checkUint32("flags", flags, command);
 }
 
 /** The length of a typed array, whatever properties it was given. */

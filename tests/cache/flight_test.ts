@@ -402,6 +402,31 @@ test("Loads gives a value that a caller wins to who waits for it", () =>
     assertEquals(port.errors, []);
   }));
 
+test("Flight does not begin to load when all its callers have gone", () =>
+  play(async (time, memory, make) => {
+    const { port, loads } = make();
+    let leave: () => void = () => {};
+    port.wait = () =>
+      new Promise((_, reject) => leave = () => reject(new Error("gone")));
+    const lease = port.lease.bind(port);
+    port.lease = async (call) => {
+      await time.settle();
+      leave();
+      // Until the last caller is known to be gone.
+      await time.settle();
+      return await lease(call);
+    };
+    const load = taking(10, "v");
+    const call: Waiting = {
+      ...{ key: "k", wireKey: "k", route: "k", plan: readPlan({}), load },
+      ...{ deadline: 0, patience: 0, signal: undefined, order: 1 },
+    };
+    const answer = loads.answer(call, { state: "missing" });
+    await assertRejects(() => Promise.resolve(answer), Error, "gone");
+    await time.settle();
+    assertEquals([load.count, memory.times("release").length], [0, 1]);
+  }));
+
 test("Loads.close() ends what waits, loads, or keeps a turn", () =>
   play(async (time, memory, make) => {
     const { getOrSet, loads } = make();

@@ -596,6 +596,22 @@ test("getOrSet() of a client that is closed rejects, and leaves nothing behind",
     gate.resolve(1);
   }));
 
+test("getOrSet() gives a silent server no more than the client's own timeout", () =>
+  withPlace(async ({ open, server }) => {
+    const client = await warm(open({ timeout: 50, errorsAsMisses: true }));
+    server.fault({ kind: "swallow", match: "mg", times: 1 });
+    assertEquals(await client.getOrSet("k", () => 1, { timeout: 5000 }), 1);
+  }));
+
+test("set() does not take the flags of getOrSet", () =>
+  withPlace(async ({ open }) => {
+    const options = { flags: MARKER };
+    await assertRejects(
+      () => open().set("k", 1, options),
+      MemcacheIllegalInputError,
+    );
+  }));
+
 test("getOrSet() returns what cannot be stored, and tells onError", () =>
   withPlace(async ({ open, errors }) => {
     const client = open();

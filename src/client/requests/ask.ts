@@ -69,8 +69,9 @@ export class AskCommand extends FetchCommand implements Waiting {
   readonly load: Load;
   readonly route: string;
   readonly order: number;
+  readonly patience: number;
+  readonly deadline: number;
   readonly #loads: Loads;
-  readonly #patience: number;
   #told: Returned = PLAIN;
 
   /** Takes all that is known of the call. */
@@ -87,16 +88,9 @@ export class AskCommand extends FetchCommand implements Waiting {
     this.load = call.load;
     this.route = call.route;
     this.order = ++loads.calls;
+    this.patience = patience;
+    this.deadline = patience > 0 ? performance.now() + patience : 0;
     this.#loads = loads;
-    this.#patience = patience;
-  }
-
-  get patience(): number {
-    return this.#patience;
-  }
-
-  get deadline(): number {
-    return this.#patience > 0 ? this.request.deadline : 0;
   }
 
   get signal(): AbortSignal | undefined {
