@@ -244,7 +244,8 @@ export class Link implements ConnEvents {
       this.#say(new FenceCommand(name, this.#unfenced, this.#owner), out);
       this.#unfenced = 0;
     }
-    const opaque = (this.#opaque + 1) % OPAQUE_LIMIT;
+    const next = this.#opaque + 1;
+    const opaque = next === OPAQUE_LIMIT ? 0 : next;
     if (meta && request.isQuiet) {
       if (request.needsVersion && !this.#suits(request)) return;
       if (this.#quiet.write(request, out, opaque)) this.#opaque = opaque;

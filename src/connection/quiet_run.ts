@@ -107,9 +107,11 @@ export class QuietRun extends Command {
    * The requests; once they are handed over, only those that someone waits for.
    */
   #requests: Request[] = [];
-  /** In their place the keys and the commands of those that nobody waits for. */
-  #keys: Array<string | undefined> = [];
-  #commands: string[] = [];
+  /** In their place the keys of those that nobody waits for. */
+  #keys: ReadonlyArray<string | undefined> = [];
+  /** Their commands, unless all are that of the first. */
+  #commands: readonly string[] | undefined = undefined;
+  #isMixed = false;
   #length = 0;
   /** The first whose outcome is not known yet. */
   #at = 0;
@@ -132,8 +134,8 @@ export class QuietRun extends Command {
 
   /** Takes a request that has been written. */
   add(request: Request): void {
-    this.#requests.push(request);
-    this.#length++;
+    this.#length = this.#requests.push(request);
+    if (request.command !== this.command) this.#isMixed = true;
     if (request.noreply) this.told++;
     else this.owed++;
   }
@@ -146,16 +148,24 @@ export class QuietRun extends Command {
   handOver(): void {
     if (this.told === 0) return;
     const requests = this.#requests;
-    const isLight = this.owed === 0;
-    if (isLight) this.#requests = [];
-    for (const request of requests) {
-      if (!request.noreply) continue;
-      if (isLight) {
-        this.#keys.push(request.key);
-        this.#commands.push(request.command);
+    if (this.owed > 0) {
+      for (const request of requests) {
+        if (request.noreply) request.done(request.kind.unacknowledged);
       }
-      request.done(request.kind.unacknowledged);
+      return;
     }
+    this.#requests = [];
+    const keys = new Array<string | undefined>(requests.length);
+    if (this.#isMixed) {
+      this.#commands = requests.map(({ command }) => command);
+    }
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i];
+      const { kind } = request;
+      keys[i] = kind.key;
+      request.done(kind.unacknowledged);
+    }
+    this.#keys = keys;
   }
 
   /** Never written: its commands are, one by one. */
@@ -225,7 +235,8 @@ export class QuietRun extends Command {
   #suspect(index: number): Suspect {
     const request = this.#requests[index];
     if (request === undefined) {
-      return { command: this.#commands[index], key: this.#keys[index] };
+      const command = this.#commands?.[index] ?? this.command;
+      return { command, key: this.#keys[index] };
     }
     const { command, key } = request;
     return request.noreply ? { command, key } : { command, key, request };
