@@ -91,7 +91,7 @@ test(
     withMemcached({}, async (memcached) => {
       const client = await warm(new Client(memcached.server, { timeout: 100 }));
       const gate = new Gate<number>();
-      const call = client.getOrSet("k", gate.load);
+      const call = client.getOrSet("k", gate.load, { lease: 2 });
       await gate.called();
       memcached.pause();
       // It may take a moment until all of its threads stand still.
@@ -103,6 +103,7 @@ test(
         MemcacheTimeoutError,
       );
       memcached.resume();
+      // Neither the value nor the end of the lease may have got through.
       const tolerant = new Client(memcached.server, { errorsAsMisses: true });
       const value = await tolerant.getOrSet("k", () => 2, { poll: [1, 5] });
       assert(value === 1 || value === 2);
