@@ -24,6 +24,7 @@ const LONG: readonly string[] = [
   "tests/cache/stampede_test.ts",
   "tests/chaos/",
   "tests/conformance_cluster_test.ts",
+  "tests/conformance_namespace_test.ts",
   "tests/conformance_pool_test.ts",
   "tests/conformance_wrapped_test.ts",
   "tests/connection/descriptors_test.ts",

@@ -361,7 +361,7 @@ export interface KeyCommands
    * before its first command; make one and keep it.
    *
    * @param prefix Put before its keys, at least 1 byte. With the version behind
-   * it, it takes its length and 18 bytes of the 250 that a key may have.
+   * it, it takes its length and 17 bytes of the 250 that a key may have.
    * @returns The namespace. See {@linkcode Namespace}.
    * @throws {MemcacheIllegalInputError} If the prefix cannot be in a key.
    */
@@ -398,7 +398,7 @@ export interface KeyCommands
  *
  * - The key of an item is `<prefix><version>:<key>`. The version, 16 letters and
  *   digits, is an item itself, with the key `<prefix>@version`; it is made when
- *   there is none.
+ *   there is none. An empty key is refused.
  * - Every call goes out under the version that is known, and in the same write
  *   the server is asked for the version it has: one small read for each call,
  *   shared by all calls that are sent together. If there is a newer version, the
@@ -408,11 +408,15 @@ export interface KeyCommands
  * - A command that runs at the same time as an invalidation may be carried out
  *   twice, under the old version and under the new one, where nobody sees the
  *   old one. It may be overtaken by a later command then; await those whose
- *   order matters. Values must stay as they are until the call settles.
+ *   order matters. Values must stay as they are until the call settles, and a
+ *   serde may be asked twice.
+ * - What `getOrSet` loads belongs to the version under which the load began: no
+ *   call that begins after an invalidation is served by it. So do items: their
+ *   methods answer as for an item that is gone.
  * - With `noreply` the call waits for the version all the same, not for the
  *   store.
  * - Without the version nothing is known: a call whose version cannot be read
- *   fails, or is a miss with `errorsAsMisses`.
+ *   fails, or is a miss with `errorsAsMisses`; `getOrSet` loads then.
  * - Should the server evict or lose the version, or bring back an older one than
  *   this client has seen, a new one is made: the namespace is empty then. Items
  *   of old versions are never seen again; the server drops them in time.

@@ -132,9 +132,11 @@ export class View<C extends { close(): Promise<void> }> {
       return Promise.reject(error);
     }
     const outcome = this.#start(name, rule, args, apply);
-    const options = args[rule.options] as NoreplyOptions | undefined;
-    const { defaultNoreply } = this.#origin.context;
-    if (options?.noreply ?? defaultNoreply) this.#note(outcome);
+    if (rule.missed === undefined) {
+      const options = args[rule.options] as NoreplyOptions | undefined;
+      const { defaultNoreply } = this.#origin.context;
+      if (options?.noreply ?? defaultNoreply) this.#note(outcome);
+    }
     return outcome;
   }
 
