@@ -29,7 +29,7 @@ export interface UpdateOptions extends CommandOptions {
    * How often it is tried when others keep changing the item, from 1 on: the
    * number of attempts.
    *
-   * @default {10}
+   * @default {20}
    */
   attempts?: number;
   /**

@@ -21,8 +21,11 @@ import { type Bound, KeyTurns } from "./key_turns.ts";
 import { readTimeout, refuse } from "./options.ts";
 import { SerdeWaits } from "./serde_waits.ts";
 
-/** How often an update is tried by default. */
-const ATTEMPTS = 10;
+/**
+ * How often an update is tried by default. While one of 16 clients that do
+ * nothing else stores one value after another, the others need up to 20.
+ */
+const ATTEMPTS = 20;
 
 /** Longest bound of a delay, and the least one, in milliseconds. */
 const MAX_DELAY = 1000;
