@@ -8,9 +8,12 @@ import {
   type CommandOptions,
   type FlushOptions,
   HashClient,
+  type LruTuning,
   type RawOptions,
   type ServerCommands,
   type ShutdownOptions,
+  type WatchOptions,
+  type WatchTopic,
 } from "@x/memcache";
 import {
   EMBEDDED,
@@ -57,6 +60,42 @@ class OnlyServer implements ServerCommands {
   }
   cacheMemlimit(megabytes: number, options?: CommandOptions) {
     return only(this.#client.cacheMemlimit(megabytes, options));
+  }
+  lruTune(tuning: LruTuning, options?: CommandOptions) {
+    return only(this.#client.lruTune(tuning, options));
+  }
+  lruMode(mode: "flat" | "segmented", options?: CommandOptions) {
+    return only(this.#client.lruMode(mode, options));
+  }
+  lruTempTtl(ttl: number, options?: CommandOptions) {
+    return only(this.#client.lruTempTtl(ttl, options));
+  }
+  lruCrawlerEnable(options?: CommandOptions) {
+    return only(this.#client.lruCrawlerEnable(options));
+  }
+  lruCrawlerDisable(options?: CommandOptions) {
+    return only(this.#client.lruCrawlerDisable(options));
+  }
+  lruCrawlerSleep(microseconds: number, options?: CommandOptions) {
+    return only(this.#client.lruCrawlerSleep(microseconds, options));
+  }
+  lruCrawlerToCrawl(items: number, options?: CommandOptions) {
+    return only(this.#client.lruCrawlerToCrawl(items, options));
+  }
+  lruCrawlerCrawl(
+    classes: "all" | number | Iterable<number>,
+    options?: CommandOptions,
+  ) {
+    return only(this.#client.lruCrawlerCrawl(classes, options));
+  }
+  slabsReassign(from: number, to: number, options?: CommandOptions) {
+    return only(this.#client.slabsReassign(from, to, options));
+  }
+  slabsAutomove(mode: 0 | 1 | 2, options?: CommandOptions) {
+    return only(this.#client.slabsAutomove(mode, options));
+  }
+  watch(topics?: WatchTopic | Iterable<WatchTopic>, options?: WatchOptions) {
+    return this.#client.watch(topics, options);
   }
   rawCommand(command: string | Uint8Array, options?: RawOptions) {
     return only(this.#client.rawCommand(command, options));

@@ -70,6 +70,26 @@ const NO_KEYS: readonly unknown[] = [
 
 /** Behaviours of keys. */
 export const KEYS: Behaviours = {
+  "keys() lists the client's own, each once": async ({ open }) => {
+    const options = { keyPrefix: "list:", allowUnicodeKeys: true };
+    await open(options, async ({ client }) => {
+      const names = ["a", "b%", "c:ü", ...Array(30).keys()].map(String);
+      for (const name of names) await client.set(name, "1", { ttl: 1000 });
+      const listed: string[] = [];
+      for await (const { key, ttl, cas } of client.keys()) {
+        listed.push(String(key));
+        assert(ttl > 900 && ttl <= 1001, `${ttl}`);
+        assertEquals(typeof cas, "bigint");
+      }
+      assertEquals(listed.sort(), [...names].sort());
+      for await (const { key } of client.keys({ prefix: "c:" })) {
+        assertEquals(key, "c:ü");
+      }
+      await client.deleteMany(names);
+      assertEquals((await client.keys().next()).done, true);
+    });
+  },
+
   "every legal key works with every command": async ({ client }) => {
     await Promise.all(ODD.map(async (name) => {
       await client.delete(name);

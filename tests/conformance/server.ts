@@ -22,6 +22,9 @@ import {
   utf8,
 } from "./stage.ts";
 
+/** The settings that memcached begins with. */
+const TUNING = { hot: 20, warm: 40, hotMaxFactor: 0.2, warmMaxFactor: 2 };
+
 /** Behaviours of {@linkcode ServerCommands}. */
 export const SERVER: ServerBehaviours = {
   "version() is the server's": async ({ server }) => {
@@ -196,6 +199,37 @@ export const SERVER: ServerBehaviours = {
       100 * 1024 * 1024,
     );
     assertEquals(await server.cacheMemlimit(64), true);
+  },
+
+  "a server is tuned, and its answers have names": async ({ server }) => {
+    assertEquals(await server.lruTune(TUNING), true);
+    assertEquals(await server.lruTempTtl(61), true);
+    assertEquals(await server.lruMode("segmented"), true);
+    assertEquals(await server.lruCrawlerEnable(), "notStarted");
+    assertEquals(await server.lruCrawlerSleep(100), true);
+    assertEquals(await server.lruCrawlerToCrawl(0), true);
+    const crawled = await server.lruCrawlerCrawl([1, 2]);
+    assert(crawled === "ok" || crawled === "busy", crawled);
+    assertEquals(await server.slabsReassign(1, 1), "same");
+    assertEquals(await server.slabsReassign(1, 63), "badClass");
+    assertEquals(await server.slabsAutomove(1), true);
+  },
+
+  "watch() tells what happens to items": async ({ server, client, key }) => {
+    const name = key();
+    const feed = server.watch("mutations");
+    await feed.opened();
+    await client.set(name, "value");
+    for await (const event of feed) {
+      assert(event.type === "item_store", event.type);
+      if (event.key !== name) continue;
+      assertEquals(
+        [event.status, event.command, event.ttl],
+        ["stored", "set", -1],
+      );
+      break;
+    }
+    assertEquals((await feed.next()).done, true);
   },
 
   "a memory limit that the server refuses is an error of its own": async (
@@ -431,6 +465,18 @@ export const SERVER: ServerBehaviours = {
         flushAll: () => server.flushAll(),
         verbosity: () => server.verbosity(0),
         cacheMemlimit: () => server.cacheMemlimit(64),
+        lruTune: () => server.lruTune(TUNING),
+        lruMode: () => server.lruMode("segmented"),
+        lruTempTtl: () => server.lruTempTtl(61),
+        lruCrawlerEnable: () => server.lruCrawlerEnable(),
+        lruCrawlerDisable: () => server.lruCrawlerDisable(),
+        lruCrawlerSleep: () => server.lruCrawlerSleep(100),
+        lruCrawlerToCrawl: () => server.lruCrawlerToCrawl(0),
+        lruCrawlerCrawl: () => server.lruCrawlerCrawl("all"),
+        slabsReassign: () => server.slabsReassign(1, 1),
+        slabsAutomove: () => server.slabsAutomove(1),
+        watch: () => server.watch().next(),
+        keys: () => client.keys().next(),
         rawCommand: () => server.rawCommand("version"),
         quit: () => server.quit(),
         shutdown: () => server.shutdown(),
