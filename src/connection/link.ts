@@ -259,13 +259,13 @@ export class Link implements ConnEvents {
       return;
     }
     this.#quiet.fence(out);
+    if (request.needsVersion && !this.#suits(request)) return;
+    this.#opaque = opaque;
+    if (!encoded(request, out, meta, opaque)) return;
     if (this.#unfenced > 0) {
       request.unfencedBefore = this.#unfenced;
       this.#unfenced = 0;
     }
-    if (request.needsVersion && !this.#suits(request)) return;
-    this.#opaque = opaque;
-    if (!encoded(request, out, meta, opaque)) return;
     if (request.endsConnection) this.closing = true;
     this.#storing += request.weight;
     this.#ask(request);

@@ -333,3 +333,24 @@ test("a server without meta commands is not asked its version, and refused at on
     });
   }
 });
+
+test("a command that is refused on its way takes no error of one without reply with it", async () => {
+  const command: Script = (command, peer) =>
+    command.noreply
+      ? peer.send("SERVER_ERROR of the delete\r\n") as undefined
+      : classic(command, peer);
+  await withPair({ command }, { protocol: "classic" }, async (pair) => {
+    const { server, client, errors } = pair;
+    await client.get("warm");
+    const [quiet, refused, read] = await Promise.all([
+      client.delete("a", { noreply: true }),
+      failure(client.meta.get("b")),
+      client.get("c"),
+    ]);
+    assertInstanceOf(refused, MemcacheUnknownCommandError);
+    // The error that comes first may be the delete's: it is not the get's.
+    assertEquals([quiet, read], [true, undefined]);
+    assert(errors.some(({ command, key }) => command === "delete" && !key));
+    assertEquals(server.peers.length, 2);
+  });
+});

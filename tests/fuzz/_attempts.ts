@@ -312,10 +312,9 @@ function judge(one: Attempt): "refused" | "sent" | "nothing" {
   return "sent";
 }
 
-/** The keys of a command, as bytes: what is base64 is read. */
-function keysOnWire({ name, keys, args }: Command): readonly string[] {
-  const isBinary = /^m[gsdae]$/.test(name) && args.slice(1).includes("b");
-  return isBinary ? keys.map(atob) : keys;
+/** The keys of a command, as bytes: the parser has read what is base64. */
+function keysOnWire({ keys }: Command): readonly string[] {
+  return keys;
 }
 
 const GROUP = 1000;

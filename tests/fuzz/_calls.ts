@@ -13,6 +13,7 @@ import {
 import type { Random } from "../wire/_random.ts";
 import { bytesOf, type Command, latin1 } from "./_commands.ts";
 import type { Found, Meaning } from "./_reference.ts";
+import { META_MAKERS } from "./_meta_calls.ts";
 import { makeValue } from "./_world.ts";
 
 /** How values are stored and told. */
@@ -80,7 +81,7 @@ export interface Answer {
 export interface Call {
   /** Its name and arguments, for who reads a report. */
   readonly name: string;
-  /** The commands that it sends, by {@linkcode signaturesOf}. */
+  /** The commands that it sends, by `signaturesOf`. */
   readonly signatures: readonly string[];
   /** Whether no reply is asked for. */
   readonly noreply: boolean;
@@ -103,20 +104,6 @@ export interface Call {
   items(value: unknown): Array<readonly [key: string, value: unknown]>;
 }
 
-/** What a command is recognized by: one text for each key that it reads. */
-export function signaturesOf(command: Command): string[] {
-  const { name, keys, args, data } = command;
-  if (name === "mg") {
-    const cas = args.includes("c") ? "s" : "";
-    const touch = args.some((flag, i) => i > 0 && flag[0] === "T");
-    return [`${touch ? "gat" : "get"}${cas} ${keys[0]}`];
-  }
-  if (name.startsWith("g")) return keys.map((key) => `${name} ${key}`);
-  if (data !== undefined) return [`${name} ${keys[0]} ${data}`];
-  const rest = command.noreply ? args.slice(0, -1) : args;
-  return [[name, ...rest].join(" ")];
-}
-
 /** What calls are made of. */
 export interface Supply {
   /** Chance. */
@@ -129,9 +116,11 @@ export interface Supply {
   version: number;
 }
 
-type Maker = (supply: Supply) => Call;
+/** Makes a call. */
+export type Maker = (supply: Supply) => Call;
 
-function readable(
+/** Whether an answer has a value of a key. */
+export function readable(
   { form }: Supply,
   key: string,
   value: unknown,
@@ -144,7 +133,8 @@ function readable(
   });
 }
 
-function missing(key: string, { command, meaning }: Answer): boolean {
+/** Whether an answer says that there is none. */
+export function missing(key: string, { command, meaning }: Answer): boolean {
   if (meaning?.whole !== true || meaning.error === true) return false;
   const asked = command.keys.filter((other) => other === key).length;
   const found = (meaning.found ?? []).filter((item) => item.key === key).length;
@@ -428,6 +418,7 @@ function raw(line: string): Maker {
 
 /** What a case calls, some of it more often than other things. */
 const MAKERS: readonly Maker[] = [
+  ...META_MAKERS,
   ...Array<Maker>(6).fill((supply) => fetch(supply, "get")),
   (supply) => fetch(supply, "gets"),
   (supply) => fetch(supply, "getItem"),

@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 export interface Command {
   /** The first word. */
   readonly name: string;
-  /** Its keys, one character for each byte. */
+  /** Its keys, one character for each byte; base64 is read. */
   readonly keys: readonly string[];
   /** The words behind the name. */
   readonly args: readonly string[];
@@ -157,6 +157,9 @@ function readLine(line: string): Omit<Command, "data"> {
   if (/^m[gsda]$/.test(name)) checkFlags(args.slice(name === "ms" ? 2 : 1));
   if (name === "ms" && isStore(args.slice(2))) return readQuiet(line, args);
   const keys = keysOf(name, args);
+  if (/^m[gsdae]$/.test(name) && args.includes("b", 1)) {
+    return { name, keys: keys.map(atob), args, line, noreply: false };
+  }
   // A key may be called "noreply".
   const others = args.slice(name.startsWith("g") ? args.length : keys.length);
   const noreply = name !== "stats" && !/^m[gsdae]$/.test(name) &&

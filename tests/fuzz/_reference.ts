@@ -24,6 +24,8 @@ export interface Found {
   readonly data: string;
   /** The CAS unique, where there is one. */
   readonly cas: bigint | undefined;
+  /** Seconds that are left, where they were asked for. */
+  readonly ttl?: number;
 }
 
 /** What the reply to one command says. */
@@ -105,7 +107,8 @@ export function readReplies(
       continue;
     }
     const fence = command.name === "mn" && !(probes && i === 0);
-    if (fence || silent) at = behindErrors(text, at);
+    if (fence) at = beforeFence(text, at);
+    else if (silent) at = behindErrors(text, at);
     silent = false;
     const meaning = readReply(text, at, command, tokens);
     meanings.push(meaning);
@@ -119,6 +122,15 @@ export function readReplies(
     }
   }
   return meanings;
+}
+
+/**
+ * Errors before an `MN` are those of commands without reply; where there is no
+ * `MN`, the first is the answer to a caller's own `mn`.
+ */
+function beforeFence(text: string, from: number): number {
+  const at = behindErrors(text, from);
+  return match(META, text, at)?.[1] === "MN" ? at : from;
 }
 
 /** What commands without reply are answered stands before the next answer. */
@@ -144,11 +156,14 @@ function readReply(
   if (error !== null) return fault(error[0], ERROR.lastIndex);
   if (name === "mn") {
     const noop = match(META, text, at);
-    return noop?.[1] === "MN"
+    // Old servers answer the probe with EN: their meta commands are others.
+    return noop?.[1] === "MN" || noop?.[1] === "EN"
       ? { end: META.lastIndex, whole: true, word: "MN" }
       : undefined;
   }
   if (name === "mg") return readMeta(text, at, command);
+  if (/^m[sda]$/.test(name)) return readChange(text, at, command);
+  if (name === "me") return readDebug(text, at, command);
   if (name.startsWith("g")) return readValues(text, at, command);
   if (name === "stats") return readStats(text, at);
   if (name === "version") {
@@ -174,30 +189,79 @@ function fault(line: string, end: number): Meaning {
   return { end, whole: true, error: true, word: line };
 }
 
+/** The reply to `ms`, `md` or `ma`: its word, or the digits of a counter. */
+function readChange(
+  text: string,
+  at: number,
+  { name, args }: Command,
+): Meaning | undefined {
+  const header = match(CHANGE, text, at);
+  if (header === null) return undefined;
+  const next = CHANGE.lastIndex;
+  const [, code, size, rest] = header;
+  const asked = args.slice(name === "ms" ? 2 : 1);
+  const of = flagsOf(rest);
+  if (!isMine(of("O"), asked)) return undefined;
+  const word = code.slice(0, 2);
+  if (size === undefined) return { end: next, whole: true, word };
+  const end = next + Number(size);
+  const digits = /^(\d{1,20}) *$/.exec(text.slice(next, end));
+  if (text.slice(end, end + 2) !== "\r\n" || digits === null) return undefined;
+  return name === "ma" && BigInt(digits[1]) <= MAX_UINT64
+    ? { end: end + 2, whole: true, word: digits[1] }
+    : undefined;
+}
+
+const CHANGE = /(VA (\d{1,15})|HD|NS|EX|NF)((?: +[!-\xff]+)* *)\r\n/y;
+
+/** The reply to `me`: its facts, as they stand there. */
+function readDebug(
+  text: string,
+  at: number,
+  { args: [key] }: Command,
+): Meaning | undefined {
+  const line = match(DEBUG, text, at);
+  if (line === null) return undefined;
+  const end = DEBUG.lastIndex;
+  if (line[1] === undefined) return { end, whole: true, found: [] };
+  return line[1] === key
+    ? { end, whole: true, word: line[2], lines: [line[2]] }
+    : undefined;
+}
+
+const DEBUG = /(?:ME ([^ \n]+) ([^\n]*?)|EN[^\n]*?)\r\n/y;
+
+/** The tokens of flags by their letters; of two the later one counts. */
+function flagsOf(rest: string): (letter: string) => string | undefined {
+  const flags = rest.split(" ").filter((flag) => flag !== "");
+  return (letter) => flags.findLast((flag) => flag[0] === letter)?.slice(1);
+}
+
+function isMine(opaque: string | undefined, asked: readonly string[]): boolean {
+  return opaque !== undefined && /^\d{1,15}$/.test(opaque) &&
+    Number(opaque) === Number(asked.find((flag) => flag[0] === "O")?.slice(1));
+}
+
 function readMeta(
   text: string,
   at: number,
-  { args }: Command,
+  { args, keys }: Command,
 ): Meaning | undefined {
   const header = match(META, text, at);
   if (header === null) return undefined;
   const next = META.lastIndex;
   const [, code, size, rest] = header;
-  const flags = rest.split(" ").filter((flag) => flag !== "");
-  // Of two with one letter the later one counts.
-  const of = (letter: string) =>
-    flags.findLast((flag) => flag[0] === letter)?.slice(1);
+  const of = flagsOf(rest);
   const asked = args.slice(1);
   const opaque = of("O");
-  const mine = opaque !== undefined && /^\d{1,15}$/.test(opaque) &&
-    Number(opaque) === Number(asked.find((flag) => flag[0] === "O")?.slice(1));
+  const mine = isMine(opaque, asked);
   if (code === "EN") {
     return mine || opaque === undefined
       ? { end: next, whole: true, found: [] }
       : undefined;
   }
   if (!mine) return undefined;
-  const item = { key: args[0], flags: 0, data: "", cas: undefined };
+  const item = { key: keys[0], flags: 0, data: "", cas: undefined };
   if (!asked.includes("v")) {
     return code === "HD"
       ? { end: next, whole: true, found: [item] }
@@ -209,6 +273,8 @@ function readMeta(
   }
   const cas = of("c");
   if (asked.includes("c") && !/^\d{1,20}$/.test(cas ?? "")) return undefined;
+  const ttl = asked.includes("t") ? of("t") ?? "" : "-1";
+  if (!/^(?:-1|\d{1,15})$/.test(ttl)) return undefined;
   const end = next + Number(size);
   if (text.slice(end, end + 2) !== "\r\n") return undefined;
   const found = [{
@@ -216,6 +282,7 @@ function readMeta(
     flags: stored,
     data: text.slice(next, end),
     cas: asked.includes("c") ? BigInt(cas ?? 0) : undefined,
+    ttl: Number(ttl),
   }];
   return { end: end + 2, whole: true, found };
 }

@@ -7,7 +7,8 @@
  */
 import { Client, type ClientOptions, MemcacheError } from "@x/memcache";
 import type { Answer, Call, Form } from "./_calls.ts";
-import { signaturesOf, TOKENS } from "./_calls.ts";
+import { TOKENS } from "./_calls.ts";
+import { signaturesOf } from "./_signatures.ts";
 import { type Command, CommandReader } from "./_commands.ts";
 import { Pipe } from "./_pipe.ts";
 import { readReplies } from "./_reference.ts";
@@ -320,12 +321,12 @@ export class Stage {
 }
 
 /** What may be sent more often than it is called, or in another order. */
-const LOOSE = /^(?:incr|decr|add|delete) /;
+const LOOSE = /^(?:incr|decr|add|delete|md) /;
 
 /** What carries a value of its own: it was sent by this call, or not at all. */
-const UNIQUE = /^(?:set|replace|append|prepend|cas) /;
+const UNIQUE = /^(?:set|replace|append|prepend|cas|ms) /;
 
-const COUNTS = /^(?:incr|decr) /;
+const COUNTS = /^(?:incr|decr|ma) /;
 
 /** Whether the server itself says that something went wrong. */
 function isHonest(answers: ReadonlyArray<readonly Answer[]>): boolean {

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { MemcacheError } from "@x/memcache";
 import { test } from "../_runtime.ts";
-import { signaturesOf } from "./_calls.ts";
+import { signaturesOf } from "./_signatures.ts";
 import { FakeClock, pass, STEP, turns, withChance } from "./_clock.ts";
 import { Stage, TIMEOUT } from "./_stage.ts";
 import { FORM, type Transcript, TRANSCRIPTS } from "./_transcripts.ts";

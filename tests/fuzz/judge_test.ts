@@ -1,6 +1,6 @@
 /** The judge of the fuzzer, against clients that are broken on purpose. */
 import { assert, assertEquals } from "@std/assert";
-import { type Client, MemcacheError } from "@x/memcache";
+import { type Client, MemcacheError, type MetaGetResult } from "@x/memcache";
 import { test } from "../_runtime.ts";
 import { fuzz } from "./_fuzz.ts";
 
@@ -19,6 +19,28 @@ function broken(
           change(value.apply(target, args), target, String(args[0]));
       },
     });
+}
+
+/** A client whose `meta.get` is of another kind. */
+function brokenMeta(
+  change: (result: MetaGetResult) => MetaGetResult,
+): (client: Client) => Client {
+  return (client) => {
+    const meta = new Proxy(client.meta, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name, target);
+        if (name !== "get") return value.bind(target);
+        return (...args: unknown[]) => value.apply(target, args).then(change);
+      },
+    });
+    return new Proxy(client, {
+      get: (target, name) => {
+        if (name === "meta") return meta;
+        const value = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  };
 }
 
 /** Clients that are wrong now and then, and what is to be said of them. */
@@ -60,6 +82,16 @@ const BROKEN: ReadonlyArray<
         ),
     ),
     /gave a miss of/,
+  ],
+  [
+    "takes hits of the meta protocol for misses",
+    brokenMeta((result) => ({ ...result, status: "miss" })),
+    /gave a miss of/,
+  ],
+  [
+    "tells another version of an item",
+    brokenMeta((result) => ({ ...result, cas: (result.cas ?? 0n) + 1n })),
+    /gave a value of/,
   ],
   [
     "rejects with something else",
