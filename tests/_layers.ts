@@ -67,5 +67,6 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
  * deno.json. None of them may be in reach of `mod.ts`.
  */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  cli: ["commander", "picocolors"],
   structured: ["devalue"],
 };

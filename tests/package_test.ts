@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
+import { PACKAGES } from "./_layers.ts";
 import { test } from "./_runtime.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
@@ -150,17 +151,19 @@ async function listModules(entry: string): Promise<string[]> {
     .filter((specifier) => !/^(?:file|node):/.test(specifier));
 }
 
-test("only ./structured depends on a package", async () => {
+/** The packages that an entry may depend on. */
+function packagesOf(entry: string): readonly string[] {
+  return PACKAGES[entry.replace("./", "")] ?? [];
+}
+
+test("entries depend on the packages that are listed for them", async () => {
   for (const [entry, file] of Object.entries(config.exports)) {
-    const packages = await listModules(file);
-    assertEquals(
-      packages.some((specifier) => /\/?devalue@/.test(specifier)),
-      entry === "./structured",
-      entry,
+    const names = (await listModules(file)).map((specifier) =>
+      /^npm:\/?((?:@[^/]+\/)?[^@/]+)@/.exec(specifier)?.[1] ?? specifier
     );
     assertEquals(
-      packages.filter((specifier) => !/\/?devalue@/.test(specifier)),
-      [],
+      [...new Set(names)].sort(),
+      [...packagesOf(entry)].sort(),
       entry,
     );
   }
@@ -208,9 +211,14 @@ test(
       const manifest = JSON.parse(
         await Deno.readTextFile(`${home}/package.json`),
       );
-      assertEquals(manifest.dependencies, {
-        devalue: config.imports.devalue.replace("npm:devalue@", ""),
-      });
+      assertEquals(
+        manifest.dependencies,
+        Object.fromEntries(
+          Object.entries(config.imports)
+            .filter(([name]) => Object.values(PACKAGES).flat().includes(name))
+            .map(([name, to]) => [name, to.replace(`npm:${name}@`, "")]),
+        ),
+      );
       assertEquals(Object.keys(manifest.exports), Object.keys(config.exports));
       // An install would fetch the same files, by the network.
       const devalue = new URL(import.meta.resolve("devalue")).pathname;

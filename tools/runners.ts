@@ -23,6 +23,7 @@ const DENO_ONLY: readonly string[] = [
 const LONG: readonly string[] = [
   "tests/cache/stampede_test.ts",
   "tests/chaos/",
+  "tests/cli/",
   "tests/conformance_cluster_test.ts",
   "tests/conformance_namespace_test.ts",
   "tests/conformance_pool_test.ts",
@@ -144,7 +145,7 @@ export async function bundleTests(
     `--outdir=${out}`,
     // One file at the top keeps the folders: they are laid out from the
     // deepest folder that all the files share.
-    ...["tests/_runtime.ts", ...files],
+    ...["tests/_runtime.ts", ...files, ...programsOf(files)],
   ]);
   if (!external) return outcome;
   for (const file of files) {
@@ -157,6 +158,12 @@ export async function bundleTests(
     }
   }
   return outcome;
+}
+
+/** What the tests of the command line start beside themselves. */
+function programsOf(files: readonly string[]): string[] {
+  const has = files.some((file) => file.startsWith("tests/cli/"));
+  return has ? ["tests/cli/_main.ts"] : [];
 }
 
 /** What a test file and the files of tests/ below it import, types left out. */
