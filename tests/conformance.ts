@@ -17,6 +17,7 @@ import { ITEMS } from "./conformance/items.ts";
 import { KEYS } from "./conformance/keys.ts";
 import { LIFE } from "./conformance/life.ts";
 import { MANY } from "./conformance/many.ts";
+import { META } from "./conformance/meta.ts";
 import { MISSES } from "./conformance/misses.ts";
 import { NOREPLY } from "./conformance/noreply.ts";
 import { READS } from "./conformance/reads.ts";
@@ -37,7 +38,7 @@ import { VALUES } from "./conformance/values.ts";
 export type { Made, Make, Traits } from "./conformance/stage.ts";
 
 const EVERYWHERE: readonly Behaviours[] = [
-  ...[READS, STORES, ENDS, COUNTERS, MANY, NOREPLY, VALUES, SERDES, KEYS],
+  ...[READS, STORES, ENDS, COUNTERS, META, MANY, NOREPLY, VALUES, SERDES, KEYS],
   ...[FLOW, ABORTS, ERRORS, MISSES, LIFE, INJECTION, ITEMS],
   CACHE,
 ];

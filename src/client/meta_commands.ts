@@ -32,7 +32,8 @@ export interface MetaOptions extends CommandOptions {
    * Leaves the most likely answer out (`q`): the call knows it when a later
    * answer comes, be it that of the `mn` which ends each write of quiet
    * commands. Results are as ever: where the answer returns something, as a
-   * counter does unless `returnValue` is `false`, it is not left out.
+   * counter does unless `returnValue` is `false`, it is not left out; nor is
+   * that to a value of 900 bytes or more.
    *
    * An error line does not say whose it is. Where several quiet commands may
    * have earned it, all of them reject, with all their keys in `failedKeys`.

@@ -53,7 +53,7 @@ const MAX_UINT64 = 2n ** 64n - 1n;
 /** Errors end a line, whatever else is in it. */
 const ERROR = /(?:ERROR|CLIENT_ERROR|SERVER_ERROR)[^\n]*?\r\n/y;
 const REFUSED = /object too large for cache|out of memory storing object/;
-const REFUSAL = /(?:HD|NS|EX|NF) O\d{1,6} *\r\n/y;
+const REFUSAL = /(?:HD|NS|EX|NF)(?: +[!-\xff]+)*? +O\d{1,6} *\r\n/y;
 const VALUE = /VALUE ([!-\xff]+) (\d{1,15}) (\d{1,15})(?: (\d{1,20}))?\r\n/y;
 const META = /(VA (\d{1,15})|HD|EN|MN)((?: +[!-\xff]+)* *)\r\n/y;
 const NUMBER = /(\d{1,20}) *\r\n/y;

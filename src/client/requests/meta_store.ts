@@ -35,6 +35,14 @@ function setTraits({ mode = "set", compareCas }: MetaSetOptions): number {
   return CARRIES_VALUE | RELEASES | (isRepeatable ? IDEMPOTENT : 0);
 }
 
+/**
+ * Values of that many bytes are answered, quiet or not: an error is theirs then,
+ * and it costs no more than the `mn` that would have to stand behind them. Over
+ * TLS memcached (1.6.18) does not read what comes in one record with the end of
+ * a large value until more comes.
+ */
+const LARGE = 900;
+
 /** One `ms`. */
 export class MetaSetCommand extends MetaCommand {
   readonly #number: number;
@@ -47,7 +55,13 @@ export class MetaSetCommand extends MetaCommand {
     flags: MetaFlags,
     { data, flags: number }: Serialized,
   ) {
-    super("ms", key, flags, setTraits(options), data.length);
+    super(
+      "ms",
+      key,
+      data.length < LARGE ? flags : { ...flags, quiet: false },
+      setTraits(options),
+      data.length,
+    );
     this.#number = flags.number ?? number;
     this.#data = data;
   }
