@@ -56,6 +56,22 @@ const MISSING: Record<
   touch: [(c, k) => c.touch(k, 60), MemcacheNotFoundError, "ERR_NOT_FOUND"],
   incr: [(c, k) => c.incr(k), MemcacheNotFoundError, "ERR_NOT_FOUND"],
   decr: [(c, k) => c.decr(k, 1n), MemcacheNotFoundError, "ERR_NOT_FOUND"],
+  ttl: [(c, k) => c.ttl(k), MemcacheNoValueError, "ERR_NO_VALUE", "mg"],
+  size: [(c, k) => c.size(k), MemcacheNoValueError, "ERR_NO_VALUE", "mg"],
+  peek: [(c, k) => c.peek(k), MemcacheNoValueError, "ERR_NO_VALUE", "mg"],
+  take: [(c, k) => c.take(k), MemcacheNoValueError, "ERR_NO_VALUE", "mg"],
+  getAndTouch: [
+    (c, k) => c.getAndTouch(k, 60),
+    MemcacheNoValueError,
+    "ERR_NO_VALUE",
+    "gat",
+  ],
+  invalidate: [
+    (c, k) => c.invalidate(k),
+    MemcacheNotFoundError,
+    "ERR_NOT_FOUND",
+    "md",
+  ],
 };
 
 /** What says nothing of a missing key, and what it comes to. */
@@ -66,6 +82,17 @@ const SILENT: Record<string, [call: Call, outcome: unknown]> = {
     undefined,
   ],
   "gat with a default": [(c, k) => c.gat(k, 60, { default: null }), null],
+  "getAndTouch with a default": [
+    (c, k) => c.getAndTouch(k, 60, { default: null }),
+    null,
+  ],
+  "peek with a default": [(c, k) => c.peek(k, { default: 0 }), 0],
+  "take with the default undefined": [
+    (c, k) => c.take(k, { default: undefined }),
+    undefined,
+  ],
+  "update of nothing": [(c, k) => c.update(k, () => undefined), undefined],
+  update: [(c, k) => c.update(k, () => 1), 1],
   getMany: [(c, k) => c.getMany([k]), new Map()],
   getsMany: [(c, k) => c.getsMany([k]), new Map()],
   has: [(c, k) => c.has(k), false],
@@ -116,6 +143,13 @@ const PRESENT: Record<string, [call: Call, outcome: unknown]> = {
   touch: [(c, k) => c.touch(k, 60), true],
   incr: [(c, k) => c.incr(k), 6],
   decr: [(c, k) => c.decr(k, 5n), 0n],
+  ttl: [(c, k) => c.ttl(k), -1],
+  size: [(c, k) => c.size(k), 1],
+  peek: [(c, k) => c.peek(k), 5],
+  take: [(c, k) => c.take(k), 5],
+  getAndTouch: [(c, k) => c.getAndTouch(k, 60), 5],
+  invalidate: [(c, k) => c.invalidate(k), true],
+  update: [(c, k) => c.update<number>(k, (value) => (value ?? 0) + 1), 6],
 };
 
 async function behave(wrapped: KeyCommands): Promise<void> {
