@@ -116,7 +116,7 @@ class KeyLister implements FeedSource<KeyEntry> {
     const stream = this.#stream;
     const { keyPrefix, prefix } = this.#settings;
     for (;;) {
-      const line = this.#first ?? stream.take() ?? await stream.line();
+      const line = this.#first ?? await stream.line();
       this.#first = undefined;
       if (line === "END") return undefined;
       const found = ENTRY.exec(line);

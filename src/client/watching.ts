@@ -131,7 +131,7 @@ class Watcher implements FeedSource<WatchEvent> {
 
   async next(): Promise<WatchEvent | undefined> {
     const stream = this.#stream;
-    const line = stream.take() ?? await stream.line();
+    const line = await stream.line();
     const event = readEvent(line, stream.server);
     if (event === undefined) throw lineError(line, stream.about());
     return event;

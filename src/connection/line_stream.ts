@@ -25,6 +25,7 @@ import { asMemcacheError, dialError } from "./failures.ts";
 import { AuthCommand, loginError } from "./handshake.ts";
 import type { ConnectionOptions } from "./options.ts";
 import { plainText, type ReadText } from "./request.ts";
+import { soon } from "./turns.ts";
 import { Writer } from "./writer.ts";
 
 /** Bytes that wait, from which on nothing more is read. */
@@ -41,6 +42,9 @@ const MAX_LINE = 64 * 1024;
 
 /** The most room that is kept while nothing waits. */
 const MAX_SPARE = 64 * 1024;
+
+/** Lines after which others get their turn: less than 3 ms of work. */
+const RUN = 128;
 
 const LF = 10;
 const CR = 13;
@@ -72,6 +76,8 @@ export class LineStream implements ConnEvents {
   #end = 0;
   /** Up to here there is no line end. */
   #scanned = 0;
+  /** Lines that were there already, one after another. */
+  #run = 0;
   #paused = false;
   #sent = false;
   #waiter: Waiter | undefined = undefined;
@@ -156,11 +162,19 @@ export class LineStream implements ConnEvents {
     return line;
   }
 
-  /** Waits for the next line. */
+  /**
+   * Waits for the next line. Where many are there already, everything else gets
+   * its turn now and then: to promises that settle at once nobody comes first.
+   */
   async line(): Promise<string> {
+    if (++this.#run === RUN) {
+      this.#run = 0;
+      await new Promise<void>(soon);
+    }
     for (;;) {
       const line = this.take();
       if (line !== undefined) return line;
+      this.#run = 0;
       await this.#wait();
     }
   }

@@ -184,6 +184,23 @@ test("line() waits for a whole line", async () => {
   stream.close(undefined);
 });
 
+test("line() gives others their turn where many lines wait", async () => {
+  const { stream, hand } = await opened();
+  const count = 20_000;
+  hand.deliver("0123456789\n".repeat(count));
+  let turns = 0;
+  let isOver = false;
+  const next = (): void => {
+    turns++;
+    if (!isOver) setImmediate(next);
+  };
+  setImmediate(next);
+  for (let i = 0; i < count; i++) await stream.line();
+  isOver = true;
+  assertGreater(turns, 100);
+  stream.close(undefined);
+});
+
 test("LineStream stops reading where too much waits, and reads on", async () => {
   const { stream, hand } = await opened();
   const block = encoder.encode("0123456789\n".repeat(1000));
