@@ -89,8 +89,8 @@ function compare(text: string, command: Recorded): void {
   assertEquals([sentName, sentKey], [name, key]);
   if (name === "ms") assertEquals(sent.shift(), String(data?.length));
   assertEquals(
-    comparable(name, sent, flags),
-    comparable(name, flags, flags),
+    comparable(command, sent),
+    comparable(command, flags),
     command.line,
   );
   assertEquals(

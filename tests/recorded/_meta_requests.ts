@@ -307,21 +307,22 @@ export async function call(
  * The flags of a line as they can be compared: a set, since protocol.txt gives
  * them no order; without what says nothing, and without what the client adds.
  *
- * @param asked The flags of the recorded line, for what the client adds.
+ * @param recorded The recorded command, for what the client adds.
  */
 export function comparable(
-  name: string,
+  { name, flags: asked, data = "" }: Recorded,
   flags: readonly string[],
-  asked: readonly string[],
 ): string[] {
   const has = (letter: string) => asked.some((flag) => flag[0] === letter);
+  // An answer that returns something is not left out, nor that to much data.
+  const isAnswered = name === "ms" && (has("c") || data.length >= 900) ||
+    name === "ma" && (has("v") || has("c") || has("t"));
   return flags.filter((flag) => {
     const [letter] = flag;
-    // It is the client's choice to leave an answer out.
-    if (letter === "q") return false;
+    if (letter === "q") return !isAnswered;
     // The client's own token, which a quiet command has in place of the
     // caller's, and the number that its serde needs.
-    if (letter === "O" && (!has("O") || has("q"))) return false;
+    if (letter === "O") return has("O") && (!has("q") || isAnswered);
     if (name === "mg" && flag === "f" && has("v") && !has("f")) return false;
     // Said or not, it is the same.
     if (name === "ma" && /^(?:D1|MI|M\+)$/.test(flag)) return false;

@@ -58,9 +58,9 @@ export class VivifyCountCommand extends CountCommand {
   }
 
   override read(reply: Decoder, kind: number): number {
-    if (this.#opaque < 0 || kind !== VA && kind !== NS) {
-      return super.read(reply, kind);
-    }
+    if (this.#opaque < 0) return super.read(reply, kind);
+    // The words of `incr` and `decr` are another command's.
+    if (kind !== VA && kind !== NS) return this.request.refuse(reply, kind);
     if (reply.opaque !== this.#opaque) return FOREIGN;
     if (kind === NS) {
       // It could not be created: somebody else has, or there is no room.

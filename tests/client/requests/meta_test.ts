@@ -49,6 +49,7 @@ const remove: Call = ({ meta }) => meta.delete("k");
 const count: Call = ({ meta }) => meta.arithmetic("k");
 const silentCount: Call = ({ meta }) =>
   meta.arithmetic("k", { returnValue: false });
+const created: Call = (client) => client.incr("k", 1, { initial: 5 });
 const debug: Call = ({ meta }) => meta.debug("k");
 const noop: Call = ({ meta }) => meta.noop();
 
@@ -102,6 +103,11 @@ const FOREIGN: ReadonlyArray<readonly [reply: string, call: Call]> = [
   ["MN\r\n", set],
   ["OK\r\n", remove],
   ["HD O@\r\n", noop],
+  // The words of `incr`, in whose place `ma` has been sent.
+  ["NOT_FOUND\r\n", created],
+  ["7\r\n", created],
+  ["HD O@\r\n", created],
+  ["NF O@\r\n", created],
   // What was asked for and is not there, or cannot be.
   ["VA 1 O@\r\nx\r\n", get],
   ["HD O@\r\n", ttl],
