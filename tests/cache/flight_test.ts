@@ -237,7 +237,9 @@ test("Flight gives up a lease that is no more, and stores nothing", () =>
     await time.tick(9000);
     assertEquals(await call, "v");
     assertEquals(memory.times("renew"), [1000, 2000]);
+    // Not even tried.
     assertEquals(memory.times("put"), []);
+    assertEquals(memory.times("no put"), []);
   }));
 
 test("Flight loads on while its renewals are lost, and leaves the key to others", () =>
@@ -425,6 +427,45 @@ test("Flight does not begin to load when all its callers have gone", () =>
     await assertRejects(() => Promise.resolve(answer), Error, "gone");
     await time.settle();
     assertEquals([load.count, memory.times("release").length], [0, 1]);
+  }));
+
+test("Flight looks no more when all its callers have gone", () =>
+  play(async (time, memory, make) => {
+    const { port, loads } = make();
+    memory.put("k", "", 3600, "computing");
+    const look = port.look.bind(port);
+    port.look = async (call) => {
+      const seen = await look(call);
+      // They leave while it is on its way.
+      leave();
+      await time.settle();
+      return seen;
+    };
+    let leave: () => void = () => {};
+    port.wait = () =>
+      new Promise((_, reject) => leave = () => reject(new Error("gone")));
+    const call: Waiting = {
+      ...{ key: "k", wireKey: "k", route: "k", plan: readPlan({}) },
+      ...{ deadline: 0, patience: 0, signal: undefined, order: 1 },
+      load: hanging,
+    };
+    const seen = port.see("k", 0);
+    const answer = Promise.resolve(loads.answer(call, seen));
+    const gone = assertRejects(() => answer, Error, "gone");
+    await time.tick(5000);
+    await gone;
+    assertEquals(memory.times("look").length, 1);
+  }));
+
+test("Loads keeps no turn where the old value is for failures alone", () =>
+  play(async (time, memory, make) => {
+    const { getOrSet } = make();
+    const options = { ttl: 10, staleIfError: 100, errorTtl: 50 };
+    memory.put("k", "old", 60);
+    const failing = () => Promise.reject(new Error("boom"));
+    assertEquals(await getOrSet(failing, options), "old");
+    assertEquals(await getOrSet(() => "new", options), "new");
+    assertEquals(time.timers, 0);
   }));
 
 test("Loads.close() ends what waits, loads, or keeps a turn", () =>
