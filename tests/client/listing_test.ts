@@ -189,6 +189,11 @@ for (const transport of ["tcp", "tls"] as const) {
         });
         // 256 KiB wait; up to 512 KiB more may have been read at once (Bun).
         assertLess(counter.received, 1_200_000);
+        // Another listing waits in vain, and the server for nobody: it has one
+        // thread, which would be stuck if it were asked to crawl now.
+        const busy = client.keys({ busyTimeout: 100 });
+        assertEquals((await failure(busy.next())).code, "ERR_BUSY");
+        await other.version();
         await feed.return();
         assertEquals(counter.open.size, 0);
         await until(async () =>
@@ -594,6 +599,36 @@ test("keys() of a HashClient lists one server after another", async () => {
   assertInstanceOf(await failure(none.keys().next()), MemcacheNoServersError);
   await none.close();
 }, { ...needsMemcached, timeout: 20_000 });
+
+test("keys() and watch() wait for a list of servers", async () => {
+  const server = await MemcachedServer.start();
+  let listed: (list: string[]) => void = () => {};
+  const servers = {
+    async *[Symbol.asyncIterator]() {
+      yield await new Promise<string[]>((resolve) => listed = resolve);
+    },
+  };
+  const client = new HashClient(servers);
+  const waiting = all(client.keys());
+  const watching = client.watch().opened();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  listed([server.address]);
+  assertEquals(await waiting, []);
+  await watching;
+  await client.close();
+  await server.close();
+
+  const never = new HashClient({
+    async *[Symbol.asyncIterator]() {
+      yield await new Promise<string[]>(() => {});
+    },
+  });
+  const late = await failure(never.keys({ timeout: 30 }).next());
+  assertInstanceOf(late, MemcacheTimeoutError);
+  const lost = failure(never.keys({ timeout: 0 }).next());
+  await never.close();
+  assertEquals((await lost).code, "ERR_CLIENT_CLOSED");
+});
 
 test("keys() is there on every client", async () => {
   const server = await MemcachedServer.start();
