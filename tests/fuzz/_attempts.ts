@@ -30,6 +30,8 @@ export interface Setup {
   readonly warm?: boolean;
   /** Makes a client of another kind. @default {Client} */
   readonly make?: (server: string, options: ClientOptions) => Attempted;
+  /** Whether the calls go to a namespace of the client, whose version is known. */
+  readonly isSpace?: boolean;
 }
 
 /** As much of every kind of client as is needed here. */
@@ -57,7 +59,8 @@ function careless(key: string): string {
   return key.includes("\r") ? "k\r\nflush_all" : key.replace(/[^!-~]/g, "_");
 }
 
-const RULES: ReadonlyArray<readonly [name: string, ClientOptions]> = [
+/** What clients do with keys. */
+export const RULES: ReadonlyArray<readonly [name: string, ClientOptions]> = [
   ["as they are", {}],
   ["with a prefix", { keyPrefix: "p:" }],
   ["as UTF-8", { allowUnicodeKeys: true, keyPrefix: "ü:" }],
@@ -65,6 +68,15 @@ const RULES: ReadonlyArray<readonly [name: string, ClientOptions]> = [
   ["encoded carelessly", { keyEncoder: careless }],
   ["as UTF-8, hashed", { allowUnicodeKeys: true, keyEncoder: sha256Keys }],
 ];
+
+/** The namespace of calls that go to one. */
+const SPACE = "s:";
+
+/** What a namespace asks for of its own. */
+const VERSION_READS = /(?:mg|gets?) \S*s:@version[^\r]*\r\n/g;
+
+/** What it puts before each key, behind the client's prefix. */
+const SPACE_PREFIX = /s:[0-9a-z]{16}:/;
 
 /** A server that writes down everything. */
 export class Recorder {
@@ -106,13 +118,14 @@ export class Recorder {
   };
 
   #take(reader: CommandReader, text: string): string {
-    this.text += text;
+    this.text += text.replace(VERSION_READS, "");
     if (this.raw) return rawReply(text);
     let replies = "";
     try {
       for (const command of reader.feed(text)) {
         replies += this.#world.answer(command);
         const isQuestion = command.name === "mn" ||
+          /s:@version$/.test(command.keys[0] ?? "") ||
           command.name === "version" && this.asksVersion;
         if (!isQuestion) this.commands.push(command);
       }
@@ -156,8 +169,10 @@ export async function attempt(
     dial: recorder.dial,
   };
   const client = makeClient?.("hostile:1", all) ?? new Client("hostile:1", all);
+  const on = setup.isSpace ? client.namespace(SPACE) : client;
   if (setup.warm) {
     await client.version();
+    if (setup.isSpace) await on.get("k");
     recorder.text = "";
     recorder.dials = recorder.commands.length = 0;
   }
@@ -169,7 +184,7 @@ export async function attempt(
   let call: Promise<unknown>;
   try {
     // Who has no types may give anything.
-    call = place.call(client as unknown as Loose, thing);
+    call = place.call(on as unknown as Loose, thing);
   } catch (error) {
     throw new Error(`${about} throws, and does not reject: ${error}`);
   }
@@ -305,7 +320,8 @@ function judge(one: Attempt): "refused" | "sent" | "nothing" {
   const keys = wireKeys(one);
   for (const command of commands) {
     assert(place.sends.includes(command.name), `${about} sent ${text}`);
-    for (const key of keysOnWire(command)) {
+    for (const full of keysOnWire(command)) {
+      const key = one.setup.isSpace ? full.replace(SPACE_PREFIX, "") : full;
       assert(keys.has(key), `${about} sent the key ${JSON.stringify(key)}`);
     }
   }

@@ -22,6 +22,8 @@ export interface Rule {
     | undefined;
   /** Whether the first argument is a list, which may be read only once. */
   readonly isMany?: boolean;
+  /** Whether the list may also be an object of keys and values. */
+  readonly hasEntries?: boolean;
   /** The keys of such a list: they all fail where the version does. */
   readonly keys?: (list: unknown) => string[];
   /**
@@ -78,7 +80,7 @@ const RULES = {
   append: change(2),
   prepend: change(2),
   cas: change(3),
-  setMany: many(undefined, paired),
+  setMany: { ...many(undefined, paired), hasEntries: true },
   delete: change(1),
   deleteMany: many(undefined, listed),
   incr: change(2),
@@ -120,11 +122,12 @@ export const COMMAND_RULES: Readonly<Record<string, Rule>> = RULES;
 export const META_RULES: Readonly<Record<string, Rule>> = META;
 
 /**
- * A list as it can be read twice: a command may have to be done again.
+ * A list as it can be read twice: a command may have to be done again. What is
+ * none stays as it is, for the command to refuse it.
  *
  * @throws Whatever the list throws when it is read.
  */
-export function kept(list: unknown): unknown {
+export function kept(list: unknown, { hasEntries }: Rule): unknown {
   if (typeof list !== "object" || list === null) return list;
   if (Symbol.iterator in list) {
     if (typeof list[Symbol.iterator] !== "function") {
@@ -136,5 +139,5 @@ export function kept(list: unknown): unknown {
     // What its members are is checked by the command.
     return [...list as Iterable<unknown>];
   }
-  return Object.entries(list);
+  return hasEntries ? Object.entries(list) : list;
 }

@@ -27,7 +27,6 @@ import {
   type Call,
   callOf,
   isFinal,
-  keyOf,
   type Next,
   NotCalled,
   type Outcome,
@@ -36,6 +35,7 @@ import {
 } from "./calls.ts";
 import { FAILED, MOVED, PENDING, type Round, SAME } from "./check.ts";
 import { CheckedKeeper } from "./checked_keeper.ts";
+import { LoneLoads } from "./lone_loads.ts";
 import { kept, type Rule } from "./rules.ts";
 import { NO_SERDE, TrialExecutor, WouldSend } from "./trial.ts";
 import { nextVersion } from "./version.ts";
@@ -93,8 +93,7 @@ export class View<C extends { close(): Promise<void> }> {
   readonly #keys: readonly VersionKey[];
   readonly #routePrefix: string;
   #last: Epoch<C> | undefined = undefined;
-  /** Loads whose items nothing is known of, by their keys. */
-  readonly #alone: Map<string, Promise<unknown>> = new Map();
+  readonly #lone: LoneLoads;
   /** Calls without a reply, as long as their version is not known. */
   readonly #unanswered: Set<Promise<unknown>> = new Set();
   /** What functions of callers have thrown. */
@@ -103,6 +102,7 @@ export class View<C extends { close(): Promise<void> }> {
   /** Takes the client's parts, and at least one namespace. */
   constructor(origin: Origin<C>, levels: readonly Level[]) {
     this.#origin = origin;
+    this.#lone = new LoneLoads(origin.context.waits);
     this.levels = levels;
     this.#keys = levels.map(({ key }) => key);
     this.#routePrefix = levels.map(({ prefix }) => prefix).join("");
@@ -123,21 +123,21 @@ export class View<C extends { close(): Promise<void> }> {
     given: readonly unknown[],
     apply: Apply<C>,
   ): Promise<unknown> {
-    let args = given;
     try {
       if (this.isClosed) throw closedError();
-      if (rule.isMany) args = [kept(given[0]), ...given.slice(1)];
+      const args = rule.isMany
+        ? [kept(given[0], rule), ...given.slice(1)]
+        : given;
+      const outcome = this.#start(name, rule, args, apply);
+      if (rule.missed === undefined && this.#isNoreply(args[rule.options])) {
+        this.#note(outcome);
+      }
+      return outcome;
     } catch (error) {
+      // Options and lists may be anything, also something that throws.
       observe(this.#origin.context, error);
       return Promise.reject(error);
     }
-    const outcome = this.#start(name, rule, args, apply);
-    if (rule.missed === undefined) {
-      const options = args[rule.options] as NoreplyOptions | undefined;
-      const { defaultNoreply } = this.#origin.context;
-      if (options?.noreply ?? defaultNoreply) this.#note(outcome);
-    }
-    return outcome;
   }
 
   /**
@@ -154,6 +154,16 @@ export class View<C extends { close(): Promise<void> }> {
     } catch (error) {
       observe(this.#origin.context, error);
       throw error;
+    }
+  }
+
+  #isNoreply(options: unknown): boolean {
+    try {
+      const { noreply } = (options ?? {}) as NoreplyOptions;
+      return noreply ?? this.#origin.context.defaultNoreply;
+    } catch {
+      // The command has found out about it, too.
+      return false;
     }
   }
 
@@ -174,6 +184,8 @@ export class View<C extends { close(): Promise<void> }> {
     if (epoch === undefined) return this.#begin(name, rule, args, apply);
     if (rule.callback !== undefined) {
       const call = this.#callOf(name, rule, args, apply, now());
+      const gone = this.#admit(call);
+      if (gone !== undefined) return Promise.reject(gone.reason);
       return this.#go(call, "check");
     }
     const { executor, versions } = epoch;
@@ -296,22 +308,25 @@ export class View<C extends { close(): Promise<void> }> {
     apply: Apply<C>,
   ): Promise<unknown> {
     const call = this.#callOf(name, rule, args, apply, now());
-    const { options } = call;
-    const { context, executor } = this.#origin;
-    try {
-      readTimeout(options?.timeout, 0);
-      const gone = checkCall(executor, options);
-      if (gone !== undefined) return Promise.reject(gone.reason);
-    } catch (error) {
-      observe(context, error);
-      return Promise.reject(error);
-    }
+    const gone = this.#admit(call);
+    if (gone !== undefined) return Promise.reject(gone.reason);
     return this.#try(args, apply).then((outcome) => {
       if (!("error" in outcome)) return outcome.value;
       if (outcome.error instanceof WouldSend) return this.#go(call, "settle");
-      observe(context, outcome.error);
+      observe(this.#origin.context, outcome.error);
       throw outcome.error;
     });
+  }
+
+  /**
+   * Checks what a call is limited by.
+   *
+   * @returns The caller's signal, if it has given the call up already.
+   * @throws {MemcacheError} If it cannot be used, or the client is closed.
+   */
+  #admit({ options }: Call<C>): AbortSignal | undefined {
+    readTimeout(options?.timeout, 0);
+    return checkCall(this.#origin.executor, options);
   }
 
   #callOf(
@@ -358,7 +373,7 @@ export class View<C extends { close(): Promise<void> }> {
     const { missed, loads, options } = rule;
     if (!hidden(this.#origin.context, error)) throw error;
     if (loads && !this.#loadErrors.has(error as object)) {
-      return this.#loadAlone(rule, args);
+      return this.#lone.run(rule, args);
     }
     if (missed === undefined) throw error;
     // The options of a read that was sent, or would have been.
@@ -432,30 +447,6 @@ export class View<C extends { close(): Promise<void> }> {
       // Nobody else would end what it has begun.
       inner.close();
       return { error };
-    });
-  }
-
-  /** Calls a load of the caller's where nothing can be known of its item. */
-  #loadAlone(rule: Rule, args: readonly unknown[]): Promise<unknown> {
-    const [key] = args;
-    const load = args[rule.callback ?? 0];
-    const name = keyOf(args);
-    if (name === undefined || typeof load !== "function") {
-      return Promise.reject(new NotCalled());
-    }
-    const id = JSON.stringify(key);
-    let shared = this.#alone.get(id);
-    if (shared === undefined) {
-      const { signal } = new AbortController();
-      shared = Promise.resolve()
-        .then(() => load(name, { signal, isRefresh: false }))
-        .finally(() => this.#alone.delete(id));
-      this.#alone.set(id, shared);
-    }
-    return this.#origin.context.waits.bounded(shared, {
-      deadline: 0,
-      signal: (args[rule.options] as CommandOptions | undefined)?.signal,
-      timedOut: closedError,
     });
   }
 

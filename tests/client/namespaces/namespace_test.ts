@@ -240,6 +240,9 @@ test("what is refused asks for no version, nor does what needs no server", async
       // Who has no types may give anything.
       () => space.get(5 as never),
       () => space.getMany("abc" as never),
+      () => space.getMany({ a: 1 } as never),
+      () => space.deleteMany({ a: 1 } as never),
+      () => space.getOrSet("a", () => 1, { signal: 5 as never }),
       () => space.set("a", 1, { ttl: 1.5 }),
       () => space.get("a", { timeout: -1 }),
       () => space.get("a", { timeout: 5n as never }),
@@ -250,10 +253,28 @@ test("what is refused asks for no version, nor does what needs no server", async
       const error = await assertRejects(call, MemcacheIllegalInputError);
       assertEquals(error.sent, false);
     }
+    const boom = new Error("boom");
+    const evil = {
+      get noreply(): boolean {
+        throw boom;
+      },
+    };
+    assertEquals(await space.set("a", 1, evil).catch((error) => error), boom);
     assertEquals(await space.setMany([]), []);
     const { signal } = { signal: AbortSignal.abort("gone") };
     assertEquals(
       await space.get("a", { signal }).catch((reason) => reason),
+      "gone",
+    );
+    assertEquals(server.requests.length, 0);
+    await space.get("a");
+    server.clear();
+    for (const call of calls) {
+      await assertRejects(call, MemcacheIllegalInputError);
+    }
+    assertEquals(await space.set("a", 1, evil).catch((error) => error), boom);
+    assertEquals(
+      await space.getOrSet("a", () => 1, { signal }).catch((reason) => reason),
       "gone",
     );
     assertEquals(server.requests.length, 0);
