@@ -6,11 +6,12 @@
 const ROOT = `${import.meta.dirname}/../`;
 const TOOLS = `${ROOT}.ci/node_modules/`;
 
-/** The files that need Deno itself: they judge the sources, not the behaviour. */
+/** What needs Deno itself: they judge the sources, not the behaviour. */
 const DENO_ONLY: readonly string[] = [
   "tests/bench_test.ts",
   "tests/docs_test.ts",
   "tests/layers_test.ts",
+  "tests/package/",
   "tests/package_test.ts",
   "tests/permissions_test.ts",
   "tests/readme_test.ts",
@@ -39,7 +40,7 @@ function isFor(target: Target, file: string): boolean {
   if (target === "node22" || target === "node24") {
     if (LONG.some((path) => file.startsWith(path))) return false;
   }
-  return !DENO_ONLY.includes(file);
+  return !DENO_ONLY.some((path) => file.startsWith(path));
 }
 
 /** A runtime at one version. */
