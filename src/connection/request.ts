@@ -318,7 +318,7 @@ export class Request {
 
   /** Whether the server has to be known better before it is sent. */
   get isDemanding(): boolean {
-    return (this.#traits & (NEEDS_META | NEEDS_VERSION)) !== 0;
+    return (this.#traits & (NEEDS_META | NEEDS_VERSION | QUIET)) !== 0;
   }
 
   /** See {@linkcode NEEDS_VERSION}. */

@@ -115,6 +115,47 @@ const ROLES: Record<string, (address: string) => Promise<unknown>> = {
     await client.close();
     return { ...count, rss, held, kept: mebibytes(await used() - before) };
   },
+  "stores without reply to a server that does not read": async (address) => {
+    const unknown = { told: 0, keys: 0 };
+    const client = new Client(address, {
+      timeout: 1500,
+      maxPending: 30_000,
+      onError: ({ failedKeys }) => {
+        if (failedKeys === undefined) return;
+        unknown.told++;
+        unknown.keys += failedKeys.length;
+      },
+    });
+    await warm(client);
+    const count = { stored: 0, refused: 0, late: 0, others: 0 };
+    const before = await used();
+    const grown = watch();
+    let left = 100_000;
+    let resolve: (() => void) | undefined;
+    const settled = new Promise<void>((done) => void (resolve = done));
+    const end = () => {
+      if (--left === 0) resolve?.();
+    };
+    const stored = () => (count.stored++, end());
+    const failed = (error: unknown) => {
+      if (error instanceof MemcacheOverloadError) count.refused++;
+      else if (error instanceof MemcacheTimeoutError) count.late++;
+      else count.others++;
+      end();
+    };
+    for (let at = 0; at < 100_000; at += 10_000) {
+      for (let i = 0; i < 10_000; i++) {
+        client.set("key", "value", { noreply: true }).then(stored, failed);
+      }
+      await pause(0);
+    }
+    const held = mebibytes(await used() - before);
+    await settled;
+    const rss = mebibytes(grown());
+    const kept = mebibytes(await used() - before);
+    await client.close();
+    return { ...count, ...unknown, rss, held, kept };
+  },
   "calls to a silent server": async (address) => {
     const client = new Client(address, { timeout: 1500 });
     await warm(client);
@@ -178,6 +219,14 @@ const ROLES: Record<string, (address: string) => Promise<unknown>> = {
 
 const flags = { deno: ["--v8-flags=--expose-gc"], node: ["--expose-gc"] };
 
+/** Told of stores without reply. */
+interface Unknown {
+  /** Errors that say of keys that nothing is known of them. */
+  readonly told: number;
+  /** The keys in them. */
+  readonly keys: number;
+}
+
 /** Measures in a role; a `deaf` server answers one command, and reads no more. */
 async function measure<T>(role: string, deaf: boolean): Promise<T> {
   let result = "";
@@ -216,14 +265,17 @@ if (!await played(ROLES)) {
     "Client holds no more than it must: sets not read, calls not answered, idle",
     async () => {
       const sets = "sets to a server that does not read";
+      const quiet = "stores without reply to a server that does not read";
       const calls = "calls to a silent server";
-      const [unread, mute, socket, client] = await Promise.all([
+      const [unread, unheard, mute, socket, client] = await Promise.all([
         measure<Counts>(sets, true),
+        measure<Counts & Unknown>(quiet, true),
         measure<Counts>(calls, true),
         measure<Share>("idle connections of the runtime", false),
         measure<Share>("idle clients", false),
       ]);
       say(`100 MB of ${sets}, MiB`, unread);
+      say(`100,000 ${quiet}, MiB`, unheard);
       say(`100,000 ${calls}, MiB`, mute);
       say("an idle connection of the runtime, KiB", socket);
       say("an idle client, KiB", client);
@@ -235,6 +287,19 @@ if (!await played(ROLES)) {
       assertLess(unread.rss, 48);
       assertLess(unread.held, 48);
       assertLess(unread.kept, 8);
+
+      // What the server has read before it stopped is known.
+      assertGreater(unheard.keys, 0);
+      assertLess(unheard.keys, unheard.stored + 1);
+      assertLess(unheard.told, 6);
+      assertEquals(unheard.others, 0);
+      assertEquals(
+        unheard.stored + unheard.refused + unheard.late,
+        100_000,
+      );
+      assertGreater(unheard.refused + unheard.late, 20_000);
+      assertLess(unheard.held, 96);
+      assertLess(unheard.kept, 8);
 
       assertEquals([mute.late, mute.others], [100_000, 0]);
       assertLess(mute.held, 64);

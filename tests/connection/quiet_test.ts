@@ -18,7 +18,7 @@ import {
   MemcacheUnknownError,
 } from "@x/memcache";
 import { test } from "../_runtime.ts";
-import type { Command, Peer, Script } from "../_scripted.ts";
+import { classic, type Command, type Peer, type Script } from "../_scripted.ts";
 import {
   failure,
   outcome,
@@ -106,14 +106,42 @@ test("Client sends stores without reply as quiet ones", async () => {
   });
 });
 
-test("Client keeps to noreply where the server speaks no meta, and before that is known", async () => {
+test("Client keeps to noreply where the server speaks no meta", async () => {
   for (const protocol of ["auto", "classic"] as const) {
-    await withPair({}, { protocol }, async ({ server, client }) => {
+    await withPair({ command: classic }, { protocol }, async (pair) => {
+      const { server, client } = pair;
       await client.set("k", "v", QUIET);
-      await server.until(() => server.last?.commands.at(-1)?.name === "set");
-      assertEquals(server.lines, ["set k 16 0 1 noreply"]);
+      await client.set("k", "w", QUIET);
+      await client.flush();
+      assertEquals(
+        server.lines,
+        ["set k 16 0 1 noreply", "set k 16 0 1 noreply", "version"],
+      );
     });
   }
+});
+
+test("Client waits for what the server speaks before it sends stores without reply", async () => {
+  await withPair({}, {}, async ({ server, client, errors }) => {
+    let release: (() => void) | undefined;
+    server.script = (command, peer) => {
+      if (release !== undefined) return peer.reply(command);
+      release = () => peer.answer(command);
+    };
+    let handed = 0;
+    const calls = ["a", "b"].map((key) =>
+      client.add(key, 1, QUIET).then(() => handed++)
+    );
+    await server.until(() => release !== undefined);
+    for (let i = 0; i < 3; i++) await turn();
+    assertEquals([server.last.lines, handed], [["mn"], 0]);
+    release?.();
+    await Promise.all(calls);
+    await client.add("b", 1, QUIET);
+    await client.flush();
+    assertEquals(told(errors), [["MemcacheNotStoredError", "add", "b"]]);
+    assert(server.lines.every((line) => /^ms [ab] 1 ME F2 q O/.test(line)));
+  });
 });
 
 const REFUSALS: ReadonlyArray<
