@@ -26,9 +26,10 @@ export interface NoreplyOptions extends CommandOptions {
    * Where the server speaks meta, which the first on a connection wait to know,
    * stores go as quiet `ms`: those that are refused go to `onError`, too, as
    * {@linkcode MemcacheNotStoredError}, {@linkcode MemcacheCasError} or
-   * {@linkcode MemcacheNotFoundError} with command and key. An error line that several commands may have earned is one
-   * error with their `failedKeys`; so is what was on its way when a connection
-   * ended. {@linkcode KeyCommands.flush} waits until all is told.
+   * {@linkcode MemcacheNotFoundError} with command and key. An error line that
+   * several commands may have earned is one error with their `failedKeys`; so is
+   * what was on its way when a connection ended.
+   * {@linkcode KeyCommands.flush} waits until all is told.
    *
    * @default {the client's `defaultNoreply`; `false` for cas, incr and decr}
    */
