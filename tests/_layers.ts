@@ -67,6 +67,6 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
  * deno.json. None of them may be in reach of `mod.ts`.
  */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  cli: ["commander", "picocolors"],
+  cli: ["cli-progress", "commander", "picocolors"],
   structured: ["devalue"],
 };

@@ -21,6 +21,9 @@ export const INTERRUPTED = 130;
 /** Arguments that cannot be used. */
 export class UsageError extends Error {}
 
+/** A failure of servers that no single command has. */
+export class ServerFailure extends Error {}
+
 /** Ends what is going on, on the user's wish. */
 export class Interrupted extends Error {}
 
@@ -28,6 +31,7 @@ export class Interrupted extends Error {}
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return INTERRUPTED;
   if (error instanceof UsageError) return USAGE;
+  if (error instanceof ServerFailure) return FAILURE;
   if (error instanceof MemcacheIllegalInputError) return USAGE;
   if (error instanceof MemcacheError) return FAILURE;
   // Files, mostly.

@@ -7,6 +7,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { collect, type Register, type Run, whole } from "./arguments.ts";
 import { exitCodeOf, INTERRUPTED, messagesOf, OK, USAGE } from "./failure.ts";
+import { registerBackupCommands } from "./backup_commands.ts";
+import { registerFeedCommands } from "./feed_commands.ts";
 import { registerKeyCommands } from "./key_commands.ts";
 import { runPrompt } from "./prompt.ts";
 import { registerServerCommands } from "./server_commands.ts";
@@ -17,6 +19,8 @@ import { ClosedPipe, ProcessTerminal, type Terminal } from "./terminal.ts";
 const COMMANDS: readonly Register[] = [
   registerKeyCommands,
   registerServerCommands,
+  registerFeedCommands,
+  registerBackupCommands,
 ];
 
 const HELP = `

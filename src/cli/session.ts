@@ -5,7 +5,6 @@
  */
 
 import {
-  type BaseClient,
   Client,
   type ClientOptions,
   type Dial,
@@ -94,8 +93,9 @@ export class Session {
   json: boolean;
   readonly #options: ClientOptions;
   readonly #hash: string;
+  #grace: ReturnType<typeof setTimeout> | undefined = undefined;
   #one: Client[] | undefined = undefined;
-  #all: BaseClient | undefined = undefined;
+  #all: HashClient | undefined = undefined;
 
   private constructor(
     terminal: Terminal,
@@ -145,7 +145,7 @@ export class Session {
   }
 
   /** The client for commands on keys: each goes to its key's server. */
-  get client(): BaseClient {
+  get client(): Client | HashClient {
     if (this.addresses.length === 1) return this.clients[0];
     return this.#all ??= this.newCluster();
   }
@@ -158,7 +158,7 @@ export class Session {
   }
 
   /** Clients of their own for a load, as `client` is. */
-  newClient(): BaseClient {
+  newClient(): Client | HashClient {
     return this.addresses.length === 1
       ? new Client(this.addresses[0], this.#options)
       : this.newCluster();
@@ -206,8 +206,7 @@ export class Session {
         if (this.isClosed) return;
         const end = () => reject(new Interrupted("Interrupted"));
         if (!this.endsByItself) return end();
-        const timer = setTimeout(end, GRACE);
-        timer.unref();
+        this.#grace = setTimeout(end, GRACE);
       });
     });
   }
@@ -220,6 +219,7 @@ export class Session {
   /** Closes all connections. */
   async close(): Promise<void> {
     this.isClosed = true;
+    clearTimeout(this.#grace);
     this.interrupt.abort();
     await Promise.allSettled(
       [...this.#one ?? [], this.#all].map((client) => client?.close()),

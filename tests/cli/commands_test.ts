@@ -4,59 +4,15 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Client, HashClient } from "../../mod.ts";
+import { HashClient } from "../../mod.ts";
 import { MemcachedServer } from "../../src/testing/mod.ts";
 import { test } from "../_runtime.ts";
 import { CA, SERVER_CERT, SERVER_KEY } from "../_certs.ts";
-import { run, type RunOptions } from "./_inside.ts";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { run } from "./_inside.ts";
+import { withFiles, withServer } from "./_with.ts";
 import { join } from "node:path";
 
 const TIMEOUT = { timeout: 60_000 };
-
-type Memcache = (
-  args: readonly string[],
-  options?: RunOptions,
-) => ReturnType<typeof run>;
-
-/** Runs a test against a server, by a program that is told of it. */
-function withServer(
-  fn: (
-    memcache: Memcache,
-    server: MemcachedServer,
-    client: Client,
-  ) => Promise<void>,
-): () => Promise<void> {
-  return async () => {
-    const server = await MemcachedServer.start();
-    const client = new Client(server.address);
-    try {
-      const memcache: Memcache = (args, options) =>
-        run(["--server", server.address, ...args], options);
-      await fn(memcache, server, client);
-    } finally {
-      await client.close();
-      await server.close();
-    }
-  };
-}
-
-/** Runs a test with files in a folder of their own. */
-async function withFiles<T>(
-  files: Record<string, string>,
-  fn: (folder: string) => Promise<T>,
-): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "memcache-cli-"));
-  try {
-    for (const [name, text] of Object.entries(files)) {
-      writeFileSync(join(folder, name), text);
-    }
-    return await fn(folder);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 test(
   "memcache get prints a value untouched, and misses with exit code 1",

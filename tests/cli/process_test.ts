@@ -20,6 +20,12 @@ type Case = readonly [
   input?: string,
 ];
 
+const DUMP = `memcache-dump 1
+item kept 7 -1 1763000000 5
+value
+end 1
+`;
+
 const CASES: readonly Case[] = [
   [["set", "k", "value"], 0, ""],
   [["get", "k"], 0, "value"],
@@ -40,12 +46,21 @@ const CASES: readonly Case[] = [
   [["version"], 0, "1.6.18\n"],
   [["ping"], 0, /ms {2}memcached 1\.6\.18\n$/],
   [["raw", "mn"], 0, "MN\n"],
+  [["set", "kept", "value", "--flags", "7"], 0, ""],
+  [["keys"], 0, /^kept$/m],
+  [["dump"], 0, /^memcache-dump 1\nitem .*end 2\n$/s],
   [["flush"], 0, ""],
+  [["restore"], 0, "", DUMP],
+  [["get", "kept", "--json"], 0, /"value":"value","flags":7/],
+  [["watch", "fetchers", "--count", "1"], 0, /item_get key=/],
   [["nonsense"], 2, ""],
 ];
 
 test("memcache runs each command as a process", async () => {
   const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  // What watch has something to tell of.
+  server.nextRequest("watch").then(() => client.get("k"), () => {});
   try {
     for (const [args, code, out, input] of CASES) {
       const result = await run(["-s", server.address, ...args], {
@@ -57,6 +72,7 @@ test("memcache runs each command as a process", async () => {
       else assertMatch(result.out, out, name);
     }
   } finally {
+    await client.close();
     await server.close();
   }
 }, TIMEOUT);
