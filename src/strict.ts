@@ -16,8 +16,8 @@ import type {
   Namespace,
   NoreplyOptions,
   StoreOptions,
-  Updater,
   UpdateOptions,
+  Updater,
   Versioned,
 } from "./client/commands.ts";
 import type { MetaCommands } from "./client/meta_commands.ts";
