@@ -60,7 +60,7 @@ export interface ItemStoreOptions extends CommandOptions {
  * `cas` elsewhere. That does not tell the new `cas`: it is 0 then, which no item
  * has, and with it every method is a {@linkcode MemcacheIllegalInputError}. Read
  * the item again. So are those of an item that a `FallbackClient` has read from
- * another client than its first.
+ * another client than its first, and those of a server that keeps none (`-C`).
  *
  * They are methods of the client that was asked, but for two: of a
  * `RetryingClient`, they are attempted once; of a `StrictClient`, they throw

@@ -164,8 +164,8 @@ export interface HelperCommands {
    *
    * The function may be called more than once, with a value of its own each
    * time; it may be async. Updates of a key that begin on the same client take
-   * turns, so that they do not have to begin again because of each other. Between
-   * attempts passes a random time (full jitter): at most twice what the attempt
+   * turns, of a second at most while others wait, so that they do not have to
+   * begin again because of each other. Between attempts passes a random time (full jitter): at most twice what the attempt
    * took, and twice as much each time, up to a second.
    *
    * Sent as `gets` or `mg`, then `cas`, or `add` where there was none. Source:
@@ -178,6 +178,7 @@ export interface HelperCommands {
    * @throws {MemcacheCasError} If others have changed the item during every
    * attempt.
    * @throws {MemcacheSerdeError} If a value cannot be read, or not be stored.
+   * @throws {MemcacheServerError} If the server keeps no CAS uniques (`-C`).
    */
   update<T = unknown>(
     key: Key,

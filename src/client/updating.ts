@@ -8,6 +8,7 @@
 import {
   MemcacheCasError,
   MemcacheIllegalInputError,
+  MemcacheServerError,
   MemcacheTimeoutError,
 } from "../errors.ts";
 import { isThenable } from "../serde/guard.ts";
@@ -36,7 +37,7 @@ const LEAST = 1;
 
 /** The commands that an update is made of. */
 export interface UpdatePort {
-  /** Reads a value with its CAS unique, 0 where a `cas` could not be. */
+  /** Reads a value with its CAS unique. */
   gets(
     key: Key,
     options?: CommandOptions,
@@ -167,6 +168,7 @@ class UpdateCall<T> {
     for (let made = 1;; made++) {
       const began = performance.now();
       const found = await port.gets(this.#key, this.#limits(made === 1));
+      if (found?.cas === NO_CAS) throw this.#unguarded();
       // What is stored has the type that the caller says it has.
       const answer = this.#fn(found?.value as T | undefined);
       const value = isThenable(answer)
@@ -186,10 +188,7 @@ class UpdateCall<T> {
     found: Versioned<unknown> | undefined,
   ): Promise<boolean> {
     const options = { ...this.#limits(), ttl: this.#ttl, noreply: false };
-    // Where no `cas` can be, there is nothing to be overwritten: see the port.
-    if (found === undefined || found.cas === NO_CAS) {
-      return await port.add(this.#key, value, options);
-    }
+    if (found === undefined) return await port.add(this.#key, value, options);
     return await port.cas(this.#key, value, found.cas, options) ?? false;
   }
 
@@ -223,6 +222,15 @@ class UpdateCall<T> {
   #timedOut(): MemcacheTimeoutError {
     const error = new MemcacheTimeoutError(
       `Cannot update value: it was not done within ${this.#timeout} ms (timeout)`,
+      { command: "cas", key: itemKey(this.#key), sent: true },
+    );
+    this.#observe(error);
+    return error;
+  }
+
+  #unguarded(): MemcacheServerError {
+    const error = new MemcacheServerError(
+      "Cannot update value: the server keeps no cas of its items (memcached -C)",
       { command: "cas", key: itemKey(this.#key), sent: true },
     );
     this.#observe(error);

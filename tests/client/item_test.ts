@@ -10,6 +10,7 @@ import {
   Client,
   FallbackClient,
   type Item,
+  jsonSerde,
   MemcacheCasError,
   type MemcacheError,
   MemcacheIllegalInputError,
@@ -20,6 +21,7 @@ import {
   MemcacheUnknownError,
   RetryingClient,
   StrictClient,
+  textSerde,
 } from "@x/memcache";
 import { MemcachedServer } from "@x/memcache/testing";
 import { needsMemcached, withMemcached } from "../_memcached.ts";
@@ -176,12 +178,28 @@ const FOREIGN: ReadonlyArray<
   ["take", (c) => c.take("k"), (reply) => reply.replace(/ f2/, "")],
   ["invalidate", (c) => c.invalidate("k"), () => "HD O1234567\r\n"],
   ["invalidate", (c) => c.invalidate("k"), () => "NF\r\n"],
+  ["item.set", setItem, (reply) => reply.replace(/ c9/, "")],
+  ["item.set", setItem, (reply) => reply.replace(/ O\d+/, " O1234567")],
+  ["item.set", setItem, (reply) => reply.replace(/^HD/, "MN")],
+  ["item.set", setItem, () => "STORED\r\n"],
+  ["incr", beginCount, (reply) => reply.replace(/ O\d+/, " O1234567")],
+  ["incr", beginCount, (reply) => reply.replace("\r\n5", "\r\nx")],
 ];
+
+async function setItem(client: Client): Promise<unknown> {
+  return await (await client.getItem("k"))?.set(6);
+}
+
+async function beginCount(client: Client): Promise<unknown> {
+  return await client.incr("k", 1, { initial: 5 });
+}
 
 /** Answers of memcached that the scripted server does not know. */
 function answer({ name, args }: Command): string | undefined {
   const opaque = args.find((arg) => /^O\d/.test(arg));
   if (name === "md") return `HD ${opaque}\r\n`;
+  if (name === "ms") return `HD c9 ${opaque}\r\n`;
+  if (name === "ma") return `VA 1 ${opaque}\r\n5\r\n`;
   if (name !== "mg" || !args.includes("u")) return undefined;
   if (args.includes("v")) return `VA 1 f2 ${opaque}\r\n5\r\n`;
   return `HD t-1 s1 f2 ${opaque}\r\n`;
@@ -192,16 +210,20 @@ for (const [i, [name, act, bend]] of FOREIGN.entries()) {
     withServer({
       command: (command, peer) => {
         const reply = answer(command) ?? peer.reply(command);
-        return peer.number === 0 && command.args.some((arg) => /^O/.test(arg))
-          ? bend(reply)
-          : reply;
+        // What comes before the command is answered as it should be.
+        const bends = peer.number === 0 &&
+          (command.name !== "mg" || !name.startsWith("item")) &&
+          command.args.some((arg) => /^O/.test(arg));
+        return bends ? bend(reply) : reply;
       },
     }, async (server) => {
       server.items.set("k", { flags: "2", data: "5", cas: 1 });
-      const client = new Client(server.address);
+      const client = new Client(server.address, {
+        serde: name === "incr" ? textSerde : jsonSerde,
+      });
       await client.version();
       await rejects(() => act(client), MemcacheUnknownError, { key: "k" });
-      assertEquals(await client.get("k"), 5);
+      assertEquals(String(await client.get("k")), "5");
       assertEquals(server.peers.length, 2);
       await client.close();
     }));
@@ -234,6 +256,16 @@ test("Item's methods are told of a deadline that is for both commands of touch",
     );
     const took = performance.now() - begin;
     assert(took >= 49 && took < 1000, `${took} ms`);
+  }));
+
+test("an item's touch() sends no value for an item that has changed", () =>
+  withClient(async (client, server) => {
+    await client.set("k", 5);
+    const item = await itemOf(client);
+    await client.set("k", 6);
+    const from = server.requests.length;
+    assertStrictEquals(await item.touch(60), false);
+    assertEquals(linesOf(server, from), ["mg k c f v O"]);
   }));
 
 test("Item's methods reject with the reason of an abort", () =>

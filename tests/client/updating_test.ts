@@ -9,7 +9,9 @@ import {
   MemcacheCasError,
   MemcacheConnectionError,
   MemcacheError,
+  MemcacheIllegalInputError,
   MemcacheSerdeError,
+  MemcacheServerError,
   MemcacheTimeoutError,
   RetryingClient,
 } from "@x/memcache";
@@ -296,10 +298,39 @@ test("update() takes no failed read for a missing value", () =>
     assertEquals(calls, 0);
   }));
 
+test(
+  "update() refuses to go on where nothing would guard it",
+  () =>
+    withMemcached({ args: ["-C"] }, async ({ server }) => {
+      const client = new Client(server);
+      await client.set("k", 5);
+      const from = performance.now();
+      await rejects(() => client.update("k", () => 6), MemcacheServerError, {
+        key: "k",
+      });
+      assert(performance.now() - from < 500);
+      assertEquals(await client.get("k"), 5);
+      const item = await client.getItem("k");
+      await rejects(
+        async () => await item?.set(6),
+        MemcacheIllegalInputError,
+        { sent: false },
+      );
+      assertEquals(await client.get("k"), 5);
+      await client.close();
+    }),
+  needsMemcached,
+);
+
 test("update() asks for replies, whatever is sent without by default", () =>
   embedded(async (open) => {
     const client = open({ defaultNoreply: true });
     assertEquals(await client.update("k", () => 1), 1);
+    const second = await client.update<number>("n", async (value) => {
+      if (value === undefined) await client.set("n", 5, { noreply: false });
+      return (value ?? 0) + 1;
+    });
+    assertEquals([second, await client.get("n")], [6, 6]);
     await rejects(
       () =>
         client.update("k", async () => {
