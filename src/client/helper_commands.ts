@@ -165,8 +165,9 @@ export interface HelperCommands {
    * The function may be called more than once, with a value of its own each
    * time; it may be async. Updates of a key that begin on the same client take
    * turns, of a second at most while others wait, so that they do not have to
-   * begin again because of each other. Between attempts passes a random time (full jitter): at most twice what the attempt
-   * took, and twice as much each time, up to a second.
+   * begin again because of each other. Between attempts passes a random time
+   * (full jitter): at most twice what the attempt took, and twice as much each
+   * time, up to a second.
    *
    * Sent as `gets` or `mg`, then `cas`, or `add` where there was none. Source:
    * protocol.txt, "Storage commands".
