@@ -56,7 +56,7 @@ export function metaKey(
       throw refusal("it is empty, at least 1 byte is needed", command, "");
     }
     const name = textOf(bytes) ?? base64(bytes);
-    const wireKey = encoded(rules.keyPrefix, bytes, command, name);
+    const wireKey = encoded(rules, bytes, command, name);
     return { given, name, route: route ?? name, wireKey, isBinary: true };
   }
   if (typeof given !== "string") {
@@ -76,7 +76,7 @@ export function metaKey(
     return { ...plain, wireKey: wireKey(given, rules, command) };
   }
   const bytes = encodeText(given);
-  const wire = encoded(rules.keyPrefix, bytes, command, given);
+  const wire = encoded(rules, bytes, command, given);
   return { ...plain, wireKey: wire, isBinary: true };
 }
 
@@ -108,19 +108,23 @@ function isForBase64(text: string): boolean {
 }
 
 function encoded(
-  prefix: string,
+  { keyPrefix, hidesPrefix }: KeyRules,
   bytes: Uint8Array,
   command: string,
   name: string,
 ): string {
-  const start = encodeText(prefix);
+  const start = encodeText(keyPrefix);
   const all = new Uint8Array(start.length + bytes.length);
   all.set(start);
   all.set(bytes, start.length);
   const most = Math.floor(MAX_KEY_BYTES / 4) * 3;
   if (all.length > most) {
+    const own = hidesPrefix ? start.length : 0;
+    const where = hidesPrefix ? "in this namespace, " : "";
     throw refusal(
-      `${all.length} bytes, at most ${most} are allowed where it goes as base64`,
+      `${all.length - own} bytes, at most ${
+        Math.max(0, most - own)
+      } are allowed ${where}where it goes as base64`,
       command,
       name,
     );

@@ -421,6 +421,41 @@ test("keys may be as long as their namespace leaves room for", async () => {
   });
 });
 
+test("keys() of a namespace lists the keys of its newest version", async () => {
+  await withMemcached({}, async ({ server }) => {
+    const clients = [1, 2].map((one) =>
+      new Client(server, { timeout: 4000 + one })
+    );
+    const [space, theirs] = clients.map((client) => client.namespace("n:"));
+    const list = async (): Promise<unknown[]> => {
+      const keys: unknown[] = [];
+      for await (const { key } of space.keys()) keys.push(key);
+      return keys.sort();
+    };
+    await clients[0].set("n:other", 1);
+    await space.setMany({ a: 1, b: 2 });
+    assertEquals(await list(), ["a", "b"]);
+    await theirs.invalidateAll();
+    await theirs.set("c", 3);
+    assertEquals(await list(), ["c"]);
+    for (const client of clients) await client.close();
+  });
+}, needsMemcached);
+
+test("keys of bytes may be as long as their namespace leaves room for", async () => {
+  await withSpaces(async ({ space }) => {
+    const most = 186 - "n:".length - 17;
+    const key = new Uint8Array(most).fill(255);
+    assertEquals((await space.meta.set(key, 1)).status, "stored");
+    assertEquals((await space.meta.get(key)).value, 1);
+    await assertRejects(
+      () => space.meta.get(new Uint8Array(most + 1)),
+      MemcacheIllegalInputError,
+      `${most + 1} bytes, at most ${most} are allowed in this namespace, where`,
+    );
+  });
+});
+
 test("keys of a namespace follow the rules of its client", async () => {
   await withSpaces(async ({ space }) => {
     for (const key of ["ü", "a b", "k".repeat(500)]) {

@@ -91,6 +91,29 @@ test("a namespace of a RetryingClient attempts again", async () => {
   });
 });
 
+test("a RetryingClient around a namespace has what it has", async () => {
+  await withServers(async ([server]) => {
+    const client = new Client(server.address);
+    const space = new RetryingClient(client.namespace("n:"));
+    await space.set("k", 1);
+    const fault = server.fault({
+      kind: "drop",
+      execute: false,
+      match: ({ line }) => line.includes(":k"),
+      times: 1,
+    });
+    assertEquals(await space.get<number>("k"), 1);
+    assertEquals(fault.hits, 1);
+    assertEquals(space.prefix, "n:");
+    await space.invalidateAll();
+    assertEquals(await space.namespace("m:").get("k"), undefined);
+    assertEquals(await space.get("k"), undefined);
+    await space.close();
+    assertEquals(await client.get("k"), undefined);
+    await client.close();
+  });
+});
+
 test("a namespace of a FallbackClient is invalidated in all of its clients", async () => {
   await withServers(async ([first, second]) => {
     const [warm, cold] = [first, second].map(({ address }) =>
