@@ -320,17 +320,12 @@ function judge(one: Attempt): "refused" | "sent" | "nothing" {
   const keys = wireKeys(one);
   for (const command of commands) {
     assert(place.sends.includes(command.name), `${about} sent ${text}`);
-    for (const full of keysOnWire(command)) {
+    for (const full of command.keys) {
       const key = one.setup.isSpace ? full.replace(SPACE_PREFIX, "") : full;
       assert(keys.has(key), `${about} sent the key ${JSON.stringify(key)}`);
     }
   }
   return "sent";
-}
-
-/** The keys of a command, as bytes: the parser has read what is base64. */
-function keysOnWire({ keys }: Command): readonly string[] {
-  return keys;
 }
 
 const GROUP = 1000;
