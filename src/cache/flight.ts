@@ -18,6 +18,9 @@ import type {
   ValueSighting,
 } from "./port.ts";
 
+/** What a load is for that can be stored nowhere. */
+const NOTHING: Hold = Object.freeze({ kind: "nothing", cas: 0n, left: -1 });
+
 /** How much longer than the one before it a pause is. */
 const GROWTH = 1.5;
 
@@ -125,9 +128,9 @@ export class Flight {
 
   /** Loads a value anew that is this process's to load. */
   async #refresh(): Promise<void> {
-    const cas = await this.#port.version(this.#call);
-    if (cas === undefined || this.#ended) return;
-    await this.#load({ kind: "value", cas }).catch((error) => {
+    const standing = await this.#port.stand(this.#call);
+    if (standing === undefined || this.#ended) return;
+    await this.#load({ kind: "value", ...standing }).catch((error) => {
       if (!this.#ended) this.#port.observe(hiddenFailure(this.#call, error));
     });
   }
@@ -195,12 +198,12 @@ export class Flight {
   }
 
   async #loadAnew(fallback: ValueSighting): Promise<unknown> {
-    const cas = fallback.cas || await this.#port.version(this.#call);
-    return await this.#load(
-      cas === undefined
-        ? { kind: "nothing", cas: 0n, fallback }
-        : { kind: "value", cas, fallback },
-    );
+    const standing = fallback.cas === 0n
+      ? await this.#port.stand(this.#call)
+      : fallback;
+    const { cas, left } = standing ?? NOTHING;
+    const kind = standing === undefined ? "nothing" : "value";
+    return await this.#load({ kind, cas, left, fallback });
   }
 
   /** Looks at the key, unless a caller has done so with more luck. */
@@ -214,7 +217,7 @@ export class Flight {
   async #hand(known: bigint): Promise<void> {
     await this.#quietly(
       (async () => {
-        const cas = known || await this.#port.version(this.#call);
+        const cas = known || (await this.#port.stand(this.#call))?.cas;
         if (cas !== undefined) await this.#port.hand(this.#call, cas);
       })(),
     );
@@ -225,22 +228,23 @@ export class Flight {
     try {
       const { isWon, cas, isClassic } = await this.#port.lease(this.#call);
       if (isClassic) this.#tellClassic();
-      return isWon ? { kind: "lease", cas } : undefined;
+      return isWon ? { kind: "lease", cas, left: -1 } : undefined;
     } catch (error) {
-      if (this.#port.hides(error)) return { kind: "nothing", cas: 0n };
+      if (this.#port.hides(error)) return { ...NOTHING };
       throw error;
     }
   }
 
   /** What to load for where the item cannot be read. */
   async #anyhow(state: "unreadable" | "unknown"): Promise<Hold> {
-    const nothing: Hold = { kind: "nothing", cas: 0n };
-    if (state === "unknown") return nothing;
+    if (state === "unknown") return { ...NOTHING };
     try {
-      const cas = await this.#port.version(this.#call);
-      return cas === undefined ? nothing : { kind: "value", cas };
+      const standing = await this.#port.stand(this.#call);
+      return standing === undefined
+        ? { ...NOTHING }
+        : { kind: "value", ...standing };
     } catch {
-      return nothing;
+      return { ...NOTHING };
     }
   }
 
@@ -251,14 +255,16 @@ export class Flight {
       return undefined;
     }
     const own = await this.#port.renew(this.#call, seen?.cas ?? cas);
-    return own === undefined ? undefined : { kind: "lease", cas: own };
+    return own === undefined
+      ? undefined
+      : { kind: "lease", cas: own, left: -1 };
   }
 
   /** Takes over from a process that has died. */
   async #seize(seen: Sighting): Promise<Hold | undefined> {
     if (seen.state === "mark") {
       const cas = await this.#port.renew(this.#call, seen.cas);
-      return cas === undefined ? undefined : { kind: "lease", cas };
+      return cas === undefined ? undefined : { kind: "lease", cas, left: -1 };
     }
     // The next look of any process wins it.
     if (seen.state === "value") await this.#port.hand(this.#call, seen.cas);
@@ -278,9 +284,7 @@ export class Flight {
       await this.#withdraw(hold);
       throw this.#control.signal.reason;
     }
-    const renewal = hold.kind === "lease"
-      ? new Renewal(this.#port, this.#call, hold)
-      : undefined;
+    const renewal = new Renewal(this.#port, this.#call, hold);
     this.leasedAt = hold.kind === "lease" ? this.#calls() : Infinity;
     this.isLoading = true;
     let value: unknown;
@@ -288,15 +292,15 @@ export class Flight {
       value = await this.#run(hold.kind === "value");
     } catch (error) {
       this.isLoading = false;
-      await renewal?.stop();
+      await renewal.stop();
       await this.#giveUp(hold);
       if (hold.fallback === undefined || this.#ended) throw error;
       this.#port.observe(hiddenFailure(this.#call, error));
       return hold.fallback.value;
     }
     this.isLoading = false;
-    await renewal?.stop();
-    if (hold.kind === "nothing" || renewal?.isLost || this.#ended) return value;
+    await renewal.stop();
+    if (hold.kind === "nothing" || renewal.isLost || this.#ended) return value;
     const { cas } = hold;
     if (value !== undefined && value !== null) {
       await this.#quietly(this.#port.put(this.#call, cas, value));

@@ -11,12 +11,17 @@ import type { Call, Port, Sighting, ValueSighting } from "./port.ts";
 /** What a load is for: the item that its value takes the place of. */
 export interface Hold {
   /** An empty item of ours, an old value, or nothing that could be stored. */
-  readonly kind: "lease" | "value" | "nothing";
+  kind: "lease" | "value" | "nothing";
   /** The CAS unique of the item. */
   cas: bigint;
+  /** Seconds until an old value ends, -1 if it does not. */
+  readonly left: number;
   /** What is returned if the load fails. */
   readonly fallback?: ValueSighting | undefined;
 }
+
+/** Longest delay of a timer, in milliseconds. */
+const MAX_DELAY = 2_147_483_647;
 
 /** How often a lease is renewed before it would end. */
 const RENEWALS = 3;
@@ -51,7 +56,10 @@ export class LeaseWatch {
   }
 }
 
-/** Renews a lease as long as its load takes. */
+/**
+ * Renews a lease as long as its load takes. An old value becomes a lease before
+ * it ends: else another process would find nothing, and load, too.
+ */
 export class Renewal {
   /** Whether the item has been changed or deleted by another. */
   isLost = false;
@@ -67,7 +75,16 @@ export class Renewal {
     this.#port = port;
     this.#call = call;
     this.#hold = hold;
-    this.#set();
+    const { kind, left } = hold;
+    if (kind === "lease") this.#set(this.#interval);
+    // Seconds are counted in whole ones: the last one may be over at once.
+    else if (kind === "value" && left >= 0) {
+      this.#set(Math.min(MAX_DELAY, Math.max(0, left - 1) * 1000));
+    }
+  }
+
+  get #interval(): number {
+    return this.#call.plan.lease * 1000 / RENEWALS;
   }
 
   /** Ends it, and waits until the CAS unique is known. */
@@ -77,24 +94,26 @@ export class Renewal {
     await this.#going;
   }
 
-  #set(): void {
+  #set(delay: number): void {
     this.#timer = setTimeout(() => {
       this.#going = this.#renew();
-    }, this.#call.plan.lease * 1000 / RENEWALS);
+    }, delay);
     if (typeof this.#timer === "object") this.#timer.unref();
   }
 
   async #renew(): Promise<void> {
     try {
       const cas = await this.#port.renew(this.#call, this.#hold.cas);
-      if (cas !== undefined) this.#hold.cas = cas;
-      else {
+      if (cas !== undefined) {
+        this.#hold.cas = cas;
+        this.#hold.kind = "lease";
+      } else {
         this.isLost = true;
         return;
       }
     } catch {
       // Shown to `onError`; the next one may have more luck.
     }
-    if (!this.#isOver) this.#set();
+    if (!this.#isOver) this.#set(this.#interval);
   }
 }

@@ -147,8 +147,8 @@ export class Loads {
       if (this.#watched.size <= MAX_WATCHED) break;
       this.#watched.delete(oldest);
     }
-    this.#port.version(call).then((cas) => {
-      watched.cas = cas;
+    this.#port.stand(call).then((standing) => {
+      const cas = watched.cas = standing?.cas;
       if (cas === undefined || cas !== before) return;
       if (at - (known?.since ?? at) < patience) return;
       return this.#port.hand(call, cas);

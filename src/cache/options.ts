@@ -45,7 +45,9 @@ export interface GetOrSetOptions extends CommandOptions {
   jitter?: number;
   /**
    * Seconds before the end of the `ttl` from which on one caller loads the value
-   * anew, below the `ttl`. Needs a server with meta commands.
+   * anew, below the `ttl`. Nobody waits for a load that takes no longer than
+   * this; whoever asks after the end of the `ttl` waits for one that does. Needs
+   * a server with meta commands.
    *
    * @default {0}
    */
@@ -175,15 +177,14 @@ function planOf(options: GetOrSetOptions): Plan {
     refuse("refreshAhead", ahead, `below the ttl, which is ${ttl} seconds`);
   }
   const keep = Math.max(staleFor, staleIfError);
-  // `R` is about items with fewer seconds left than it says.
-  const recache = ttl === 0 || keep + ahead === 0 ? 0 : keep + ahead + 1;
+  const recache = recacheOf(ttl, keep, ahead);
   const spare = ttl === 0 ? 0 : keep - staleFor;
   const poll = readPoll(options.poll);
   return {
     ttl,
     jitter,
     keep,
-    least: ahead + 1,
+    least: ahead === 0 ? 1 : ahead + 2,
     recache,
     spare,
     waits: refresh === "wait",
@@ -196,6 +197,18 @@ function planOf(options: GetOrSetOptions): Plan {
     random,
     metaFlags: metaFlags(recache, spare),
   };
+}
+
+/**
+ * When to load anew. `R` is about items with fewer seconds left than it says,
+ * and the last of them may be over at once: one more is there for the load.
+ */
+function recacheOf(ttl: Ttl, keep: number, ahead: number): number {
+  if (ttl === 0 || keep + ahead === 0) return 0;
+  if (ahead === 0) return keep + 1;
+  // An item that is new must not be due.
+  const most = typeof ttl === "number" && ttl > 0 ? ttl : Infinity;
+  return keep + Math.min(ahead + 2, most);
 }
 
 /** The exptime of a lifetime from now on; the clock is read if it counts. */

@@ -74,6 +74,14 @@ export interface ValueSighting {
   readonly left: number;
 }
 
+/** What is known of an item that was not read. */
+export interface Standing {
+  /** The CAS unique. */
+  readonly cas: bigint;
+  /** Seconds that are left, -1 for no end, or not known. */
+  readonly left: number;
+}
+
 /** What became of a lease that was asked for. */
 export interface Lease {
   /** Whether it was given. */
@@ -88,8 +96,8 @@ export interface Lease {
 export interface Port {
   /** Looks at a key, and takes over a value that is to be loaded anew. */
   look(call: Call): Promise<Sighting>;
-  /** Tells the CAS unique of an item without reading it, if there is one. */
-  version(call: Call): Promise<bigint | undefined>;
+  /** Tells what is known of an item without reading it, if there is one. */
+  stand(call: Call): Promise<Standing | undefined>;
   /** Marks a key that has no item as being computed. */
   lease(call: Call): Promise<Lease>;
   /** Prolongs a lease, or takes one over; its new CAS unique, if it was there. */

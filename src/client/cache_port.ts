@@ -6,7 +6,14 @@
 
 import { type Mark, MARK_DATA, MARKER } from "../cache/marks.ts";
 import { lifetime } from "../cache/options.ts";
-import type { Call, Lease, Port, Sighting, Waiting } from "../cache/port.ts";
+import type {
+  Call,
+  Lease,
+  Port,
+  Sighting,
+  Standing,
+  Waiting,
+} from "../cache/port.ts";
 import { listen, unlisten } from "../connection/aborts.ts";
 import { closedError } from "../connection/failures.ts";
 import type { Command } from "../connection/request.ts";
@@ -16,7 +23,7 @@ import { type Context, hidden, observe } from "./context.ts";
 import { type Executor, start } from "./executor.ts";
 import { exptimeNow } from "./arguments.ts";
 import { startLate } from "./late.ts";
-import { LookCommand, VersionOfCommand } from "./requests/ask.ts";
+import { LookCommand, StandCommand } from "./requests/ask.ts";
 import {
   type Change,
   type Deposit,
@@ -44,8 +51,8 @@ export class CachePort implements Port {
     return this.#run(new LookCommand(this.#context, call), call);
   }
 
-  version(call: Call): Promise<bigint | undefined> {
-    return this.#run(new VersionOfCommand(this.#context, call), call);
+  stand(call: Call): Promise<Standing | undefined> {
+    return this.#run(new StandCommand(this.#context, call), call);
   }
 
   async lease(call: Call): Promise<Lease> {
@@ -56,8 +63,8 @@ export class CachePort implements Port {
     );
     if (!isDone || !isClassic) return { isWon: isDone, cas, isClassic };
     // It could only be another's by now if this lease were over.
-    const own = await this.version(call);
-    return { isWon: own !== undefined, cas: own ?? 0n, isClassic };
+    const own = await this.stand(call);
+    return { isWon: own !== undefined, cas: own?.cas ?? 0n, isClassic };
   }
 
   async renew(call: Call, cas: bigint): Promise<bigint | undefined> {
@@ -67,7 +74,7 @@ export class CachePort implements Port {
       sign("computing", call.plan.lease),
     );
     if (!renewed.isDone) return undefined;
-    return renewed.isClassic ? await this.version(call) : renewed.cas;
+    return renewed.isClassic ? (await this.stand(call))?.cas : renewed.cas;
   }
 
   async put(call: Call, cas: bigint, value: unknown): Promise<void> {

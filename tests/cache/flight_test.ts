@@ -12,6 +12,7 @@ import type {
   Load,
   Port,
   Sighting,
+  Standing,
   Waiting,
 } from "../../src/cache/port.ts";
 import { MemcacheTimeoutError } from "../../src/errors.ts";
@@ -99,8 +100,11 @@ class MemoryPort implements Port {
     return { state: "value", value, cas, isWon, isTaken, isStale, left };
   }
 
-  version({ key }: Call): Promise<bigint | undefined> {
-    return Promise.resolve(this.#memory.find(key)?.cas);
+  stand({ key }: Call): Promise<Standing | undefined> {
+    const item = this.#memory.find(key);
+    if (item === undefined) return Promise.resolve(undefined);
+    const left = Math.ceil((item.end - this.#now()) / 1000);
+    return Promise.resolve({ cas: item.cas, left });
   }
 
   lease({ key, plan }: Call): Promise<Lease> {
@@ -240,6 +244,37 @@ test("Flight gives up a lease that is no more, and stores nothing", () =>
     // Not even tried.
     assertEquals(memory.times("put"), []);
     assertEquals(memory.times("no put"), []);
+  }));
+
+test("Flight makes a lease of an old value before it ends, so that nobody else loads", () =>
+  play(async (time, memory, make) => {
+    const [a, b] = [make(), make()];
+    const options = { ttl: 8, refreshAhead: 4, lease: 3 };
+    memory.put("k", "old", 5);
+    const load = taking(12_000, "new");
+    assertEquals(await a.getOrSet(load, options), "old");
+    await time.tick(3900);
+    assertEquals(await b.getOrSet(load, options), "old");
+    // In the last second it may end at any time.
+    await time.tick(200);
+    assertEquals(memory.find("k")?.mark, "computing");
+    const waiting = [a, b].map(({ getOrSet }) => getOrSet(load, options));
+    await time.tick(7800);
+    assertEquals(load.count, 1);
+    await time.tick(600);
+    assertEquals(await Promise.all(waiting), ["new", "new"]);
+    assertEquals(load.count, 1);
+    assertEquals(memory.times("renew").slice(0, 3), [4000, 5000, 6000]);
+    assertEquals(memory.times("lease"), []);
+    // A failure gives it back.
+    memory.put("k", "old", 2);
+    const failing = () =>
+      new Promise((_, reject) => setTimeout(() => reject("boom"), 3000));
+    assertEquals(await a.getOrSet(failing, options), "old");
+    await time.tick(2000);
+    const next = b.getOrSet(taking(10, "next"), options);
+    await time.tick(1600);
+    assertEquals(await next, "next");
   }));
 
 test("Flight loads on while its renewals are lost, and leaves the key to others", () =>

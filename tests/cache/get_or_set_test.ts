@@ -49,7 +49,7 @@ test("getOrSet() reads a hit with one command", () =>
     const absolute = Math.floor(Date.now() / 1000) + 3_000_001;
     const [last, ...rest] = lines().reverse();
     assertEquals(rest.reverse(), [
-      "mg k f v R10",
+      "mg k f v R11",
       "mg k f v R6",
       "mg k t f v R6",
     ]);
@@ -362,7 +362,7 @@ test("getOrSet() loads anew before the end, and nobody waits", () =>
         ),
       );
     await clients[0].getOrSet("k", () => 1, REFRESH);
-    server.advance(49);
+    server.advance(47);
     await ask();
     assertEquals(gate.loads, 0);
     server.advance(2);
@@ -376,7 +376,7 @@ test("getOrSet() loads anew before the end, and nobody waits", () =>
     await stored;
     assertEquals([...new Set(await ask())], [2]);
     // Its lifetime has begun anew.
-    server.advance(48);
+    server.advance(46);
     assertEquals([...new Set(await ask())], [2]);
     assertEquals(gate.loads, 1);
     assertEquals(errors, []);
@@ -790,7 +790,7 @@ test("getOrSet() spreads lifetimes by jitter, and takes dates", () =>
     assertEquals(await stored({ ttl: 0, jitter: 1, random: half }), 0);
     assertEquals(
       await stored({ ttl: 9, jitter: 1, random: () => 0.9, refreshAhead: 5 }),
-      6,
+      7,
     );
     assertEquals(await stored({ ttl: 60, staleFor: 5, staleIfError: 40 }), 100);
     const now = Math.floor(Date.now() / 1000);

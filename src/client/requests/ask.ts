@@ -12,6 +12,7 @@ import type {
   Call,
   Load,
   Sighting,
+  Standing,
   ValueSighting,
   Waiting,
 } from "../../cache/port.ts";
@@ -202,8 +203,10 @@ export class LookCommand extends FetchCommand {
   }
 }
 
-/** Asks for the CAS unique of an item, if there is one. */
-export class VersionOfCommand extends FetchCommand {
+/** Asks for the CAS unique of an item and what is left of it, if there is one. */
+export class StandCommand extends FetchCommand {
+  #told: Returned = PLAIN;
+
   /** Takes whose key it is. */
   constructor(context: Context, { key, wireKey }: Call) {
     super(
@@ -217,7 +220,7 @@ export class VersionOfCommand extends FetchCommand {
   }
 
   protected override get metaFlags(): string {
-    return " c f O";
+    return " c t f O";
   }
 
   protected override get wantsCas(): boolean {
@@ -228,16 +231,26 @@ export class VersionOfCommand extends FetchCommand {
     return false;
   }
 
+  override rewind(): void {
+    super.rewind();
+    this.#told = PLAIN;
+  }
+
+  override decode(reply: Decoder, text: ReadText): unknown {
+    this.#told = readReturned(reply) ?? PLAIN;
+    return super.decode(reply, text);
+  }
+
   protected override shape(
     _value: unknown,
     _flags: number,
     cas: bigint,
-  ): bigint {
-    return cas;
+  ): Standing {
+    return { cas, left: this.#told.ttl ?? -1 };
   }
 
-  protected override marked(_mark: Mark, cas: bigint): bigint {
-    return cas;
+  protected override marked(_mark: Mark, cas: bigint): Standing {
+    return { cas, left: this.#told.ttl ?? -1 };
   }
 
   override takeFailure(): boolean {
