@@ -133,8 +133,13 @@ export async function measure(): Promise<Sizes> {
       const gzip = gzipSync(bytes, { level: 9 }).length;
       imports[name] = { minified: bytes.length, gzip };
       if (name !== IMPORTS[0][0]) continue;
-      for (const [path, characters] of countBySource(text, map)) {
-        parts[partOf(path)] = (parts[partOf(path)] ?? 0) + characters;
+      // The list of exports at the end is no part's.
+      const end = text.lastIndexOf("export{");
+      const counts = countBySource(text.slice(0, end), map);
+      const rest = ["", text.length - end] as const;
+      for (const [path, characters] of [...counts, rest]) {
+        const part = partOf(path);
+        parts[part] = (parts[part] ?? 0) + characters;
       }
     }
     const sorted = Object.entries(parts).sort(([a], [b]) => a < b ? -1 : 1);

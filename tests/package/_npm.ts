@@ -36,10 +36,15 @@ interface Needed {
 /** Lists the packages that the entries need, and those that these need. */
 async function listNeeded(): Promise<Needed[]> {
   const found = new Map<string, Needed>();
-  for (const file of Object.values(config.exports)) {
-    const { npmPackages } = JSON.parse(
-      await succeed(deno("info", "--json", file)),
-    ) as { npmPackages: Record<string, Needed> };
+  const texts = await Promise.all(
+    Object.values(config.exports).map((file) =>
+      succeed(deno("info", "--json", file))
+    ),
+  );
+  for (const text of texts) {
+    const { npmPackages } = JSON.parse(text) as {
+      npmPackages: Record<string, Needed>;
+    };
     for (const [id, needed] of Object.entries(npmPackages)) {
       found.set(id, needed);
     }

@@ -9,6 +9,7 @@ import { test } from "../_runtime.ts";
 import { installEnv, NPM_INSTALL, NpmStandIn, writeProject } from "./_npm.ts";
 import {
   BUN,
+  deno,
   execute,
   lacks,
   listNames,
@@ -48,6 +49,9 @@ test("npm install gets a package that every Node runs", async () => {
       assertEquals(await run("program.js"), WELL, node);
       assertEquals(JSON.parse(await run("listing.js")), expected, node);
     }
+    // Deno can use what npm has installed, too.
+    const run = deno("run", "-A", "--node-modules-dir=manual", "program.js");
+    assertEquals(await succeed(run, options), WELL);
   });
 }, { timeout: 120_000, skip: lacks(...NODES) });
 
