@@ -16,7 +16,6 @@ import { Writable } from "node:stream";
 export async function askPassword(
   question: string,
 ): Promise<string | undefined> {
-  process.stderr.write(question);
   // The line editor shows what is typed here: to nobody.
   const nowhere = new Writable({
     write: (_chunk, _encoding, done) => done(),
@@ -27,6 +26,8 @@ export async function askPassword(
     terminal: true,
     historySize: 0,
   });
+  // Not before the terminal has ceased to show what is typed.
+  process.stderr.write(question);
   try {
     return await new Promise<string | undefined>((resolve) => {
       lines.once("line", resolve);

@@ -8,10 +8,12 @@ import { Command, CommanderError, Option } from "commander";
 import { collect, type Register, type Run, whole } from "./arguments.ts";
 import { exitCodeOf, INTERRUPTED, messagesOf, OK, USAGE } from "./failure.ts";
 import { registerBackupCommands } from "./backup_commands.ts";
+import { registerBench } from "./bench.ts";
 import { registerFeedCommands } from "./feed_commands.ts";
 import { registerKeyCommands } from "./key_commands.ts";
 import { runPrompt } from "./prompt.ts";
 import { registerServerCommands } from "./server_commands.ts";
+import { registerTop } from "./top.ts";
 import { type GlobalOptions, HASHES, Session, VARIABLE } from "./session.ts";
 import { VERSION } from "./version.ts";
 import { ClosedPipe, ProcessTerminal, type Terminal } from "./terminal.ts";
@@ -21,6 +23,7 @@ const COMMANDS: readonly Register[] = [
   registerServerCommands,
   registerFeedCommands,
   registerBackupCommands,
+  registerBench,
 ];
 
 const HELP = `
@@ -104,6 +107,8 @@ export async function runProgram(
   const program = withGlobalOptions(
     createProgram(run, (text) => printed += text),
   );
+  // It needs the terminal for itself: not at the prompt.
+  registerTop(program, run);
   const tell = (error: unknown): number => {
     if (session?.interrupt.signal.aborted) return INTERRUPTED;
     for (const line of messagesOf(error)) terminal.warn(`memcache: ${line}`);

@@ -40,6 +40,8 @@ export interface Terminal {
   readAll(): Promise<Uint8Array>;
   /** Calls back on Ctrl-C; what it returns ends that. */
   onInterrupt(interrupt: () => void): () => void;
+  /** Calls back on every key, which is not shown; what it returns ends that. */
+  onKey(press: (key: string) => void): () => void;
   /** Lets go of everything. */
   close(): void;
 }
@@ -138,6 +140,27 @@ export class ProcessTerminal implements Terminal {
     return () => {
       process.off("SIGINT", interrupt);
       process.off("SIGTERM", interrupt);
+    };
+  }
+
+  /** Calls back on every key. */
+  onKey(press: (key: string) => void): () => void {
+    const { stdin } = process;
+    if (!this.isInput) return () => {};
+    const listen = (chunk: Chunk): void => {
+      const text = typeof chunk === "string"
+        ? chunk
+        : new TextDecoder().decode(chunk);
+      // A sequence, such as that of an arrow, is one key.
+      for (const key of text.startsWith("\x1b") ? [text] : text) press(key);
+    };
+    stdin.setRawMode(true);
+    stdin.on("data", listen);
+    stdin.resume();
+    return () => {
+      stdin.off("data", listen);
+      stdin.setRawMode(false);
+      stdin.pause();
     };
   }
 

@@ -77,6 +77,10 @@ class Kept implements Terminal {
     return () => {};
   }
 
+  onKey(): () => void {
+    return () => {};
+  }
+
   close(): void {}
 }
 
