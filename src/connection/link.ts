@@ -225,10 +225,14 @@ export class Link implements ConnEvents {
   #waits(unsent: Deque<Request>): boolean {
     const next = unsent.peek();
     if (next === undefined) return true;
-    if (next.isDemanding && this.greeting.delays(next)) return true;
-    if (this.#quiet.holds(next)) return true;
-    return this.greeting.speaks === "unknown" &&
-      (this.#options.patient || this.#unfenced > 0 && !next.noreply);
+    const { greeting } = this;
+    if (greeting.speaks === "meta") {
+      return this.#quiet.holds(next) ||
+        next.needsVersion && greeting.delays(next);
+    }
+    return next.isDemanding && greeting.delays(next) ||
+      greeting.speaks === "unknown" &&
+        (this.#options.patient || this.#unfenced > 0 && !next.noreply);
   }
 
   #encode(
