@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { deno, succeed, withFolder } from "./_programs.ts";
+import { deno, ROOT, succeed, withFolder } from "./_programs.ts";
 
 /** The name of the package in JSR's npm layer. */
 export const NPM_NAME: string = config.name.replace(
@@ -90,9 +90,7 @@ async function readPackage(
 /** Packs the checkout, by the name that it has in JSR's npm layer. */
 async function readCheckout(folder: string): Promise<Package> {
   const tarball = `${folder}/packed.tgz`;
-  await succeed(
-    deno("pack", "--allow-dirty", "--no-source-maps", "-o", tarball),
-  );
+  await succeed(deno("run", "-A", `${ROOT}/tools/pack.ts`, tarball));
   await succeed(["tar", "-xzf", tarball, "-C", folder]);
   const path = `${folder}/package/package.json`;
   const manifest = JSON.parse(await Deno.readTextFile(path));
