@@ -11,6 +11,18 @@ import type { Terminal } from "./terminal.ts";
 
 const MAX_LINES = 1000;
 
+/** Where the file is: as the XDG Base Directory Specification says. */
+function pathFor(terminal: Terminal): string {
+  let state = terminal.env("XDG_STATE_HOME");
+  try {
+    state ??= join(homedir(), ".local", "state");
+  } catch {
+    // Deno without --allow-sys: what is no path is not written.
+    return "";
+  }
+  return join(state, "memcache", "history");
+}
+
 /** The history; where its file cannot be used it is that of this prompt. */
 export class History {
   readonly #path: string;
@@ -23,9 +35,7 @@ export class History {
 
   /** Reads the file below `XDG_STATE_HOME`, and keeps it short. */
   static async open(terminal: Terminal): Promise<History> {
-    const state = terminal.env("XDG_STATE_HOME") ??
-      join(homedir(), ".local", "state");
-    const history = new History(join(state, "memcache", "history"));
+    const history = new History(pathFor(terminal));
     try {
       const lines = (await readFile(history.#path, "utf8")).split("\n")
         .filter((line) => line !== "");

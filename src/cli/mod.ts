@@ -47,8 +47,15 @@ export async function main(
   args: readonly string[] = process.argv.slice(2),
 ): Promise<number> {
   // Packages that read the environment are loaded when the program runs.
-  const { runProgram } = await import("./program.ts");
-  return await runProgram(args);
+  try {
+    const { runProgram } = await import("./program.ts");
+    return await runProgram(args);
+  } catch (error) {
+    // Deno without --allow-env, mostly: packages are not there, or may not run.
+    const { message } = error instanceof Error ? error : new Error(`${error}`);
+    process.stderr.write(`memcache: Cannot start: ${message}\n`);
+    return 2;
+  }
 }
 
 if (import.meta.main) process.exitCode = await main();

@@ -46,7 +46,7 @@ export class Screen {
         continue;
       }
       // deno-lint-ignore no-control-regex
-      const found = /^\x1b(?:\[([0-9;?]*)([A-Za-z])|[=>])/.exec(all.slice(i));
+      const found = /^\x1b(?:\[([0-9;?]*)([A-Za-z])|[=>78])/.exec(all.slice(i));
       if (found === null) {
         this.#rest = all.slice(i);
         return;

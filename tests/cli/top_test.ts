@@ -226,3 +226,34 @@ test("Histogram.percentile() is right to within three percent", () => {
     "2.0 s",
   ]);
 });
+
+test("docs/screens show what the program shows", async () => {
+  const read = (name: string) =>
+    Deno.readTextFile(`${import.meta.dirname}/../../docs/screens/${name}.txt`);
+  const titles = (text: string) =>
+    text.split("\n").slice(1).map((line) =>
+      line.match(/^ *[a-z/]+\b.{0,5}/)?.[0]
+    )
+      .filter((title) => title !== undefined && !/\d/.test(title));
+  const one = compare(undefined, reading(1000, {}));
+  const view = {
+    samples: [{ servers: [one, one], silent: [] }],
+    interval: 1,
+    clock: "12:00:00",
+  };
+  const top = await read("top");
+  assertEquals(titles(top), titles(draw(view, 80, 24, PLAIN).join("\n")));
+  assertMatch(
+    await read("dump"),
+    /^dump █+░+ \d+% \| \S+ items \| \S+\/s \| \d:\d\d left$/m,
+  );
+  assertMatch(
+    await read("prompt"),
+    /was restarted .* ago: its items are gone$/m,
+  );
+  for (const name of ["top", "dump", "prompt"]) {
+    for (const line of (await read(name)).split("\n")) {
+      assert(line.length <= 80, `${name}: ${line}`);
+    }
+  }
+}, { runtimes: ["deno"] });
