@@ -6,7 +6,12 @@ const ROOT = `${import.meta.dirname}/..`;
 const RESULTS = `${ROOT}/.out/deno.xml`;
 
 async function deno(...args: string[]): Promise<number> {
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: ROOT });
+  const command = new Deno.Command(Deno.execPath(), {
+    args,
+    cwd: ROOT,
+    // For tests that run programs of ours: tests/cli/_program.ts.
+    env: { COVERAGE_OF_PROGRAMS: `${ROOT}/.cov` },
+  });
   return (await command.spawn().status).code;
 }
 
