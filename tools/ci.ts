@@ -17,11 +17,13 @@ const OUT = ".out";
 const FILE_TIMEOUT = 240_000;
 const TARGET_TIMEOUT = 1_200_000;
 const TIMEOUT = 3_600_000;
-/** Seconds from which on a file is named as slow. */
-const SLOW = 8;
+/** How many of the slowest files are named. */
+const SLOWEST = 20;
 
 const started = performance.now();
 const failures: string[] = [];
+/** Seconds that files took, by runtime. */
+const times = new Map<string, Map<string, number>>();
 let passed = 0;
 
 function say(text: string): void {
@@ -56,6 +58,24 @@ function count(target: string, report: Report): void {
   failures.push(...report.skipped.map((name) => `${target}: skipped: ${name}`));
 }
 
+function addTime(file: string, target: string, seconds: number): void {
+  const taken = times.get(file) ?? new Map<string, number>();
+  times.set(file, taken.set(target, (taken.get(target) ?? 0) + seconds));
+}
+
+/** Reads what files took on Deno, from the times that it prints for their tests. */
+function addTimesOnDeno(output: string): void {
+  let file = "";
+  for (const line of output.split("\n")) {
+    file = line.match(/^running \d+ tests? from (?:\.\/)?(\S+)/)?.[1] ?? file;
+    // Steps stand further to the right; the test's own time has theirs in it.
+    const [, m = "0", s = "0", ms = "0"] = line.match(
+      /^(?:\S.*)? ?ok \((?:(\d+)m)??(?:(\d+)s)?(?:(\d+)ms)?\)$/,
+    ) ?? [];
+    addTime(file, "deno", +m * 60 + +s + +ms / 1000);
+  }
+}
+
 async function testOnDeno(): Promise<void> {
   await Deno.remove(`${OUT}/deno.xml`).catch(() => {});
   const { code, output } = await task("test", TARGET_TIMEOUT);
@@ -76,6 +96,7 @@ async function testOnDeno(): Promise<void> {
   for (const file of [...await listTests("deno"), "README.md"]) {
     if (!ran.has(file)) report.failed.push(`${file} (no test ran)`);
   }
+  addTimesOnDeno(output);
   if (code === 0) console.log(output.slice(output.lastIndexOf("| File")));
   count("deno", report);
   say(
@@ -140,10 +161,7 @@ async function testOn(
       }
       report = again;
     }
-    const seconds = (performance.now() - now) / 1000;
-    if (seconds > SLOW) {
-      console.log(`-- slow: ${target} ${file}, ${seconds.toFixed(1)} s`);
-    }
+    addTime(file, target, (performance.now() - now) / 1000);
     if (report.failed.length > 0) {
       console.log(`-- ${target} ${file}\n${report.output}`);
     }
@@ -215,6 +233,22 @@ async function run(): Promise<void> {
   await Promise.all([1, 2].map(async () => {
     for (let job; (job = jobs.shift()) !== undefined;) await job();
   }));
+  sayWhereTimeWent();
+}
+
+/** Names the files that took longest, with their seconds on each runtime. */
+function sayWhereTimeWent(): void {
+  const total = (taken: Map<string, number>) =>
+    [...taken.values()].reduce((sum, seconds) => sum + seconds, 0);
+  const sorted = [...times].sort(([, a], [, b]) => total(b) - total(a));
+  for (const [file, taken] of sorted.slice(0, SLOWEST)) {
+    const each = [...taken].map(([on, seconds]) =>
+      `${on} ${seconds.toFixed(1)}`
+    );
+    console.log(
+      `-- ${total(taken).toFixed(1)} s: ${file} (${each.join(", ")})`,
+    );
+  }
 }
 
 Deno.chdir(`${import.meta.dirname}/..`);
