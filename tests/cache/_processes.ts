@@ -45,6 +45,7 @@ export class Fellow {
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown[]>;
   #output = "";
+  #hasEnded = false;
   #changed: () => void = () => {};
 
   /** Starts the file `url` with a role. */
@@ -64,6 +65,7 @@ export class Fellow {
     this.#child.stderr?.on("data", collect);
     this.#child.stdin?.on("error", () => {});
     this.#ended = once(this.#child, "close").then((how) => {
+      this.#hasEnded = true;
       this.#changed();
       return how;
     });
@@ -77,15 +79,8 @@ export class Fellow {
   /** Waits until it is ready, too. */
   async ready(): Promise<void> {
     while (!this.#output.includes("ready")) {
-      const isRunning = await Promise.race([
-        new Promise<boolean>((resolve) =>
-          this.#changed = () => resolve(this.#child.exitCode === null)
-        ),
-        this.#ended.then(() => false),
-      ]);
-      if (!isRunning && !this.#output.includes("ready")) {
-        throw new Error(`It ended: ${this.#output}`);
-      }
+      if (this.#hasEnded) throw new Error(`It ended: ${this.#output}`);
+      await new Promise<void>((resolve) => this.#changed = resolve);
     }
   }
 
@@ -97,6 +92,12 @@ export class Fellow {
   /** Ends it on the spot. */
   kill(): void {
     this.#child.kill("SIGKILL");
+  }
+
+  /** Ends it, and waits until it has. */
+  async end(): Promise<void> {
+    if (!this.#hasEnded) this.kill();
+    await this.#ended;
   }
 
   /** What it came to, once it has ended; none if it was killed. */

@@ -171,7 +171,7 @@ async function together(
     }
     return { said, loads: loadsIn(log) };
   } finally {
-    for (const fellow of fellows) fellow.kill();
+    for (const fellow of fellows) await fellow.end();
     rmSync(folder, { recursive: true });
   }
 }
