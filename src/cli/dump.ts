@@ -22,6 +22,7 @@ import {
 import { Interrupted, OK, ServerFailure, UsageError } from "./failure.ts";
 import { patiently } from "./patience.ts";
 import { Progress } from "./progress.ts";
+import { isSameLife, type Life, lifeOf } from "./restarts.ts";
 import type { Session } from "./session.ts";
 import { bytesText, timeText } from "./text.ts";
 
@@ -82,7 +83,7 @@ class Dump {
 
   async run(): Promise<void> {
     const { terminal, clients, addresses } = this.#session;
-    const lives: (string | undefined)[] = [];
+    const lives: Life[] = [];
     const wanted: Wanted[][] = [];
     for (const client of clients) {
       lives.push(await this.#patiently(() => lifeOf(client)));
@@ -109,7 +110,7 @@ class Dump {
     }
     for (const [i, client] of clients.entries()) {
       const life = await this.#patiently(() => lifeOf(client));
-      if (life === lives[i]) continue;
+      if (isSameLife(life, lives[i])) continue;
       throw new ServerFailure(
         `Cannot finish the dump: ${
           addresses[i].name
@@ -193,14 +194,6 @@ class Dump {
     this.#bytes += item.value.length;
     await this.#target.write(item);
   }
-}
-
-/** Whatever is another text after a restart. */
-async function lifeOf(client: Client): Promise<string | undefined> {
-  const { pid, time, uptime } = await client.stats();
-  // A second more or less is rounding.
-  const since = Math.round((Number(time) - Number(uptime)) / 4);
-  return `${pid} ${since}`;
 }
 
 function now(): number {

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Stats } from "../../mod.ts";
+import type { Client } from "../../mod.ts";
 import type { Session } from "./session.ts";
 import { timeText } from "./text.ts";
 
 /** What tells one run of a server from another. */
-interface Life {
+export interface Life {
   readonly pid: number;
   /** When it was started, in seconds by its clock. */
   readonly since: number;
@@ -17,7 +17,9 @@ interface Life {
   readonly version: string;
 }
 
-function lifeOf(stats: Stats): Life {
+/** Asks a server for its life. */
+export async function lifeOf(client: Client): Promise<Life> {
+  const stats = await client.stats();
   const uptime = Number(stats.uptime);
   return {
     pid: Number(stats.pid),
@@ -25,6 +27,11 @@ function lifeOf(stats: Stats): Life {
     uptime,
     version: String(stats.version),
   };
+}
+
+/** Whether a server has not been restarted: clocks round. */
+export function isSameLife(one: Life, other: Life): boolean {
+  return one.pid === other.pid && Math.abs(one.since - other.since) <= 2;
 }
 
 /** Compares what servers say of themselves after every new connection. */
@@ -41,14 +48,14 @@ export class Restarts {
   async begin(): Promise<string[]> {
     const lines = [];
     for (
-      const outcome of await this.#session.each((client) => client.stats())
+      const outcome of await this.#session.each(lifeOf)
     ) {
       const { server } = outcome;
       if (!("value" in outcome)) {
         lines.push(`${server} cannot be reached at the moment`);
         continue;
       }
-      const life = lifeOf(outcome.value);
+      const life = outcome.value;
       this.#lives.set(server, life);
       lines.push(
         `${server} is memcached ${life.version}, up ${timeText(life.uptime)}`,
@@ -64,7 +71,7 @@ export class Restarts {
     const opened = new Set(this.#opened);
     this.#opened.clear();
     const outcomes = await this.#session.each(async (client, server) =>
-      opened.has(server) ? lifeOf(await client.stats()) : undefined
+      opened.has(server) ? await lifeOf(client) : undefined
     );
     const lines = [];
     for (const outcome of outcomes) {
@@ -74,9 +81,7 @@ export class Restarts {
       this.#lives.set(server, life);
       this.#opened.delete(server);
       if (before === undefined) lines.push(`${server} can be reached now`);
-      else if (
-        before.pid !== life.pid || Math.abs(before.since - life.since) > 2
-      ) {
+      else if (!isSameLife(before, life)) {
         lines.push(
           `${server} was restarted ${
             timeText(life.uptime)

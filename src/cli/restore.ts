@@ -9,9 +9,17 @@ import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { MemcacheError, MemcacheUnknownCommandError } from "../../mod.ts";
 import { DumpReader, type Placed } from "./dump_file.ts";
-import { FAILURE, Interrupted, messagesOf, OK, UsageError } from "./failure.ts";
+import {
+  FAILURE,
+  Interrupted,
+  messagesOf,
+  OK,
+  ServerFailure,
+  UsageError,
+} from "./failure.ts";
 import { mayPass, patiently } from "./patience.ts";
 import { Progress } from "./progress.ts";
+import { isSameLife, type Life, lifeOf } from "./restarts.ts";
 import type { Session } from "./session.ts";
 import { shownKey, timeText } from "./text.ts";
 
@@ -94,6 +102,7 @@ class Restore {
     }
     const size = path === undefined ? 0 : (await stat(path)).size;
     const start = path !== undefined && resume ? await readMark(path, size) : 0;
+    const lives = await this.#patiently(() => this.#lives());
     const reader = path === undefined
       ? new DumpReader(process.stdin)
       : new DumpReader(
@@ -105,12 +114,7 @@ class Restore {
       if (start === 0) await reader.begin();
       let done = 0;
       for (let batch; (batch = await readBatch(reader)).length > 0;) {
-        const left = await patiently(
-          this.#session,
-          this.#flags.wait,
-          this.#storing(batch),
-        );
-        done += left;
+        done += await this.#patiently(this.#storing(batch));
         const { end } = batch[batch.length - 1];
         progress.update(end, done);
         if (path === undefined) continue;
@@ -129,7 +133,26 @@ class Restore {
         "memcache: the file is one of a dump that was not finished",
       );
     }
+    const now = await this.#patiently(() => this.#lives());
+    const restarted = this.#session.addresses
+      .filter((_, i) => !isSameLife(lives[i], now[i]))
+      .map(({ name }) => name);
+    if (restarted.length > 0) {
+      throw new ServerFailure(
+        `${
+          restarted.join(" and ")
+        } was restarted meanwhile: what was stored before is gone, restore again, with --add if other items are to stay`,
+      );
+    }
     return this.#refused > 0 ? FAILURE : OK;
+  }
+
+  #lives(): Promise<Life[]> {
+    return Promise.all(this.#session.clients.map(lifeOf));
+  }
+
+  #patiently<T>(work: () => Promise<T>): Promise<T> {
+    return patiently(this.#session, this.#flags.wait, work);
   }
 
   #summary(): string {

@@ -7,7 +7,7 @@
 import pc from "picocolors";
 import type { Client } from "../../mod.ts";
 import { decimal, type Register, whole } from "./arguments.ts";
-import { FAILURE, messagesOf, OK } from "./failure.ts";
+import { FAILURE, messagesOf, OK, ServerFailure } from "./failure.ts";
 import { pause } from "./server_commands.ts";
 import type { Session } from "./session.ts";
 import { json } from "./text.ts";
@@ -30,6 +30,9 @@ interface TopFlags {
 const KEPT = 500;
 /** Lines between titles, where nobody can scroll back. */
 const PAGE = 20;
+
+/** Milliseconds that a server has at least to answer. */
+const MIN_WAIT = 1000;
 
 const ENTER = "\x1b[?1049h\x1b[?25l";
 const LEAVE = "\x1b[?25h\x1b[?1049l";
@@ -71,14 +74,15 @@ async function top(
   if (isScreen) await terminal.write(ENTER);
   const samples: Sample[] = [];
   const readings = new Map<string, Reading>();
+  const wait = Math.max(MIN_WAIT, interval * 1000);
   let code: number = OK;
   try {
     // The first look has nothing to compare with.
-    await look(session, readings);
+    await look(session, readings, wait);
     for (let i = 0; i < count && !signal.aborted; i++) {
       await pause(interval * 1000, signal);
       if (signal.aborted) break;
-      const sample = await look(session, readings);
+      const sample = await look(session, readings, wait);
       samples.push(sample);
       if (samples.length > KEPT) samples.shift();
       code = sample.servers.length === 0 ? FAILURE : OK;
@@ -127,10 +131,14 @@ async function show(
 async function look(
   session: Session,
   before: Map<string, Reading>,
+  wait: number,
 ): Promise<Sample> {
   const servers = [];
   const silent: Silence[] = [];
-  for (const outcome of await session.each((client) => read(client))) {
+  const outcomes = await session.each((client, server) =>
+    inTime(read(client), server, wait)
+  );
+  for (const outcome of outcomes) {
     const { server } = outcome;
     if (!("value" in outcome)) {
       silent.push({ server, why: messagesOf(outcome.error)[0] });
@@ -141,6 +149,26 @@ async function look(
     before.set(server, reading);
   }
   return { servers, silent };
+}
+
+/** Gives up on what takes too long: the view of the others goes on. */
+async function inTime<T>(
+  work: Promise<T>,
+  server: string,
+  ms: number,
+): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new ServerFailure(`${server} was silent for ${ms} ms`)),
+      ms,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function read(client: Client): Promise<Omit<Reading, "server">> {

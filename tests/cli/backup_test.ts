@@ -234,6 +234,32 @@ test(
 );
 
 test(
+  "memcache restore says that a server was restarted meanwhile",
+  withServer(async (memcache, server, client) => {
+    await withFiles({}, async (folder) => {
+      const file = join(folder, "items");
+      await fill(client, 600);
+      await memcache(["dump", file]);
+      let stores = 0;
+      server.nextRequest(({ line }) => line.startsWith("ms ") && ++stores > 300)
+        .then(async () => {
+          server.advance(100);
+          await server.restart();
+        });
+      const { code, error } = await memcache(["restore", file]);
+      assertEquals(code, 3);
+      assertMatch(
+        error,
+        /was restarted meanwhile: what was stored before is gone/,
+      );
+      assertEquals((await memcache(["restore", file])).code, 0);
+      assertEquals(Object.keys(await contents(client)).length, 605);
+    });
+  }),
+  TIMEOUT,
+);
+
+test(
   "memcache restore leaves out what has expired, and tells what is refused",
   withServer(async (memcache, _server, client) => {
     await withFiles({}, async (folder) => {
