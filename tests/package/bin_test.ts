@@ -6,6 +6,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { test } from "../_runtime.ts";
+import { JsrStandIn } from "./_jsr.ts";
 import { installEnv, NPM_INSTALL, NpmStandIn, writeProject } from "./_npm.ts";
 import {
   BUN,
@@ -53,3 +54,23 @@ test("npx, bunx and deno run find the command memcache", async () => {
     }
   });
 }, { timeout: 120_000, skip: lacks(BUN, ...NODES) });
+
+test("deno run runs the command line from JSR", async () => {
+  await withFolder(async (cwd) => {
+    const npm = await NpmStandIn.start();
+    const jsr = await JsrStandIn.publish();
+    try {
+      const env = {
+        DENO_DIR: `${cwd}/cache`,
+        JSR_URL: jsr.url,
+        NPM_CONFIG_REGISTRY: npm.url,
+      };
+      const entry = `jsr:${config.name}@${config.version}/cli`;
+      const run = deno("run", "--allow-net", "--allow-env", entry, "-V");
+      assertEquals(await succeed(run, { cwd, env }), `${config.version}\n`);
+    } finally {
+      await jsr.close();
+      await npm.close();
+    }
+  });
+}, { timeout: 120_000 });
