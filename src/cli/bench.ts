@@ -220,7 +220,7 @@ class Bench {
       }));
     }
     const lines = [
-      `${countText(rate)} commands/s: ${total} in ${seconds.toFixed(1)} s, ` +
+      `${countText(rate)} commands/s: ${total} in ${seconds.toFixed(1)} s`,
       `${addresses.length} server${addresses.length === 1 ? "" : "s"}, ` +
       `${connections} x ${inFlight} in flight, ${keys} keys, values of ${
         bytesText(size)

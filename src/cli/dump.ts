@@ -24,7 +24,7 @@ import { patiently } from "./patience.ts";
 import { Progress } from "./progress.ts";
 import { isSameLife, type Life, lifeOf } from "./restarts.ts";
 import type { Session } from "./session.ts";
-import { bytesText, timeText } from "./text.ts";
+import { bytesText, joined, timeText } from "./text.ts";
 
 /** Items that are asked for in one go, and their bytes. */
 const BATCH_ITEMS = 200;
@@ -97,10 +97,10 @@ class Dump {
       for (const [i, client] of clients.entries()) {
         for (const batch of batches(wanted[i])) {
           const items = await this.#patiently(() => this.#read(client, batch));
-          for (const item of items) {
-            if (item === undefined) this.#gone++;
-            else await this.#write(item);
-          }
+          const kept = items.filter((item) => item !== undefined);
+          this.#gone += items.length - kept.length;
+          for (const { value } of kept) this.#bytes += value.length;
+          await this.#target.write(kept);
           read += batch.length;
           progress.update(read, this.#target.items - before);
         }
@@ -188,11 +188,6 @@ class Dump {
     if (item === undefined) return undefined;
     const { value, flags } = item;
     return { key, value, flags, ttl, time: now() };
-  }
-
-  async #write(item: Kept): Promise<void> {
-    this.#bytes += item.value.length;
-    await this.#target.write(item);
   }
 }
 
@@ -283,9 +278,10 @@ class Target {
     return this.#known.size > 0 && this.#known.has(encodeKey(key));
   }
 
-  async write(item: Kept): Promise<void> {
-    await this.#put(encodeItem(item));
-    this.items++;
+  /** Writes items, all at once: a write costs more than most items. */
+  async write(items: readonly Kept[]): Promise<void> {
+    await this.#put(joined(items.map(encodeItem)));
+    this.items += items.length;
   }
 
   async finish(): Promise<void> {

@@ -18,11 +18,12 @@
  */
 
 import { UsageError } from "./failure.ts";
-import { textOf } from "./text.ts";
+import { joined, textOf } from "./text.ts";
 
 /** The first line of every file. */
 export const HEAD = "memcache-dump 1\n";
 
+const LF = Uint8Array.of(10);
 const MAX_LINE = 4096;
 const MAX_VALUE = 2 ** 30;
 const ITEM = /^item (\S+) (\d{1,10}) (-?\d{1,12}) (\d{1,12}) (\d{1,10})$/;
@@ -70,14 +71,10 @@ function decodeKey(text: string): string | Uint8Array | undefined {
 
 /** The bytes of an item in the file. */
 export function encodeItem({ key, flags, ttl, time, value }: Kept): Uint8Array {
-  const line = new TextEncoder().encode(
-    `item ${encodeKey(key)} ${flags} ${ttl} ${time} ${value.length}\n`,
-  );
-  const all = new Uint8Array(line.length + value.length + 1);
-  all.set(line);
-  all.set(value, line.length);
-  all[all.length - 1] = 10;
-  return all;
+  const line = `item ${
+    encodeKey(key)
+  } ${flags} ${ttl} ${time} ${value.length}\n`;
+  return joined([new TextEncoder().encode(line), value, LF]);
 }
 
 /** The last line of the file. */
@@ -186,12 +183,7 @@ export class DumpReader {
     }
     this.#start += this.#at;
     this.#at = 0;
-    this.#buffer = new Uint8Array(have);
-    let at = 0;
-    for (const part of parts) {
-      this.#buffer.set(part, at);
-      at += part.length;
-    }
+    this.#buffer = joined(parts);
     return !ended;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import process from "node:process";
+import { joined } from "./text.ts";
 
 /** The reader of our output has gone: there is nothing left to do. */
 export class ClosedPipe extends Error {}
@@ -116,21 +117,12 @@ export class ProcessTerminal implements Terminal {
   async readAll(): Promise<Uint8Array> {
     this.#isReading = true;
     const chunks: Uint8Array[] = [];
-    let length = 0;
     for await (const chunk of process.stdin as AsyncIterable<Chunk>) {
-      const bytes = typeof chunk === "string"
-        ? new TextEncoder().encode(chunk)
-        : chunk;
-      chunks.push(bytes);
-      length += bytes.length;
+      chunks.push(
+        typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk,
+      );
     }
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
-    }
-    return all;
+    return joined(chunks);
   }
 
   /** Calls back on Ctrl-C and on a polite request to end. */

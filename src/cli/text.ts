@@ -24,13 +24,17 @@ export function base64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** Bytes of base64, or `undefined` if it is none. */
-export function fromBase64(text: string): Uint8Array | undefined {
-  try {
-    return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-  } catch {
-    return undefined;
+/** Bytes one after another. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
   }
+  return all;
 }
 
 /**
