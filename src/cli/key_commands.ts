@@ -5,6 +5,7 @@
  */
 
 import type { Command } from "commander";
+import { compressedSerde, jsonSerde } from "../../mod.ts";
 import { lifetime, type Register, type Run, whole, wide } from "./arguments.ts";
 import { MISS, OK, UsageError } from "./failure.ts";
 import type { Session } from "./session.ts";
@@ -55,8 +56,12 @@ function registerReads(program: Command, run: Run): void {
   program.command("get <keys...>")
     .description("print values, of one key untouched")
     .option("--touch <ttl>", "set this lifetime, too", lifetime)
-    .action((keys: string[], { touch }: { touch?: number }) =>
-      run((session) => get(session, keys, touch))
+    .option(
+      "--decode",
+      "print what jsonSerde reads, also of what is compressed",
+    )
+    .action((keys: string[], flags: GetFlags) =>
+      run((session) => get(session, keys, flags))
     );
   program.command("gets <key>")
     .description("print the CAS unique on a line, then the value")
@@ -74,22 +79,43 @@ function registerReads(program: Command, run: Run): void {
     .action((key: string) => run((session) => printItem(session, key)));
 }
 
+interface GetFlags {
+  readonly touch?: number;
+  readonly decode?: boolean;
+}
+
+/** What programs store by default, compressed or not. */
+const decoder = compressedSerde({ serde: jsonSerde });
+
+/** A value as text: as it is if it is text, else as JSON. */
+async function decoded(found: Found): Promise<Found> {
+  const { key, value, flags } = found;
+  const result = await decoder.deserialize(key, value, flags);
+  if (result instanceof Uint8Array) return { ...found, value: result };
+  const text = typeof result === "string" ? result : json(result, 2);
+  return { ...found, value: new TextEncoder().encode(text) };
+}
+
 async function get(
   session: Session,
   keys: readonly string[],
-  touch: number | undefined,
+  { touch, decode = false }: GetFlags,
 ): Promise<number> {
   if (touch !== undefined) {
     await Promise.all(keys.map((key) => session.client.touch(key, touch)));
   }
+  const readOne = async (key: string) => {
+    const found = await read(session, key);
+    return decode && found !== undefined ? await decoded(found) : found;
+  };
   if (keys.length === 1) {
-    const found = await read(session, keys[0]);
+    const found = await readOne(keys[0]);
     if (found === undefined) return MISS;
     return session.json
       ? await printJson(session, found)
       : await printValue(session, found.value);
   }
-  const all = await Promise.all(keys.map((key) => read(session, key)));
+  const all = await Promise.all(keys.map(readOne));
   for (const [i, found] of all.entries()) {
     if (found === undefined) continue;
     if (session.json) await printJson(session, found);

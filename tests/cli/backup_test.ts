@@ -11,7 +11,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { Client } from "../../mod.ts";
+import { Client } from "../../mod.ts";
+import { MemcachedServer } from "../../src/testing/mod.ts";
 import {
   DumpReader,
   encodeEnd,
@@ -21,6 +22,7 @@ import {
 } from "../../src/cli/dump_file.ts";
 import { UsageError } from "../../src/cli/failure.ts";
 import { test } from "../_runtime.ts";
+import { run } from "./_inside.ts";
 import { withFiles, withServer } from "./_with.ts";
 
 const TIMEOUT = { timeout: 60_000 };
@@ -201,6 +203,36 @@ test(
   }),
   TIMEOUT,
 );
+
+test("memcache dump and restore do without meta commands", async () => {
+  const server = await MemcachedServer.start({ meta: false });
+  const client = new Client(server.address);
+  try {
+    await withFiles({}, async (folder) => {
+      const file = join(folder, "items");
+      const memcache = (...args: string[]) =>
+        run(["-s", server.address, ...args]);
+      await client.set("hours", "text", { ttl: 7200 });
+      await client.set("bytes", new Uint8Array([0, 10, 255]));
+      assertEquals((await memcache("dump", file)).code, 0);
+      await memcache("flush");
+      const { code, error } = await memcache("restore", file);
+      assertEquals(code, 0);
+      assertMatch(error, /restored 2 items/);
+      assertEquals(await client.get("hours"), "text");
+      assertEquals(await client.get("bytes"), new Uint8Array([0, 10, 255]));
+      const { out } = await memcache("keys", "--json", "--prefix", "hours");
+      assert(JSON.parse(out).ttl > 7100);
+      const added = await memcache("restore", "--add", file);
+      assertMatch(added.error, /2 were there already/);
+      const item = await memcache("item", "hours");
+      assertEquals(item.code, 3);
+    });
+  } finally {
+    await client.close();
+    await server.close();
+  }
+}, TIMEOUT);
 
 test(
   "memcache restore waits for its server, and goes on where it ended",

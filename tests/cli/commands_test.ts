@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { HashClient } from "../../mod.ts";
+import { Client, compressedSerde, HashClient, jsonSerde } from "../../mod.ts";
 import { MemcachedServer } from "../../src/testing/mod.ts";
 import { test } from "../_runtime.ts";
 import { CA, SERVER_CERT, SERVER_KEY } from "../_certs.ts";
@@ -32,6 +32,34 @@ test(
     const { cas, ...item } = JSON.parse(json.out);
     assertEquals(item, { key: "text", value: "a\tb", flags: 16 });
     assert(cas > 0);
+  }),
+  TIMEOUT,
+);
+
+test(
+  "memcache get --decode prints what jsonSerde reads, compressed or not",
+  withServer(async (memcache, server, client) => {
+    const serde = compressedSerde({ serde: jsonSerde });
+    const compressing = new Client(server.address, { serde });
+    const large = { names: Array(500).fill("Ada") };
+    try {
+      await compressing.set("large", large);
+      await client.set("text", "plain");
+      await client.set("bytes", new Uint8Array([0, 255]));
+      const stored = await memcache(["get", "large"]);
+      assert(stored.bytes.length < 200);
+      const { out } = await memcache(["get", "large", "--decode"]);
+      assertEquals(JSON.parse(out), large);
+      assertEquals((await memcache(["get", "text", "--decode"])).out, "plain");
+      const { bytes } = await memcache(["get", "bytes", "--decode"]);
+      assertEquals(bytes, new Uint8Array([0, 255]));
+      await memcache(["set", "damaged", "x", "--flags", "8"]);
+      const damaged = await memcache(["get", "damaged", "--decode"]);
+      assertEquals(damaged.code, 3);
+      assertMatch(damaged.error, /ERR_SERDE/);
+    } finally {
+      await compressing.close();
+    }
   }),
   TIMEOUT,
 );
