@@ -330,8 +330,10 @@ export function reply(command: Command, items: Items): string {
     case "flush_all":
       items.clear();
       return say("OK");
+    case "me":
+      return "EN\r\n";
     case "version":
-      return "VERSION 1.6.0\r\n";
+      return "VERSION 1.6.18\r\n";
     case "stats":
       return "STAT pid 1\r\nEND\r\n";
     default:

@@ -64,6 +64,19 @@ test("src names a runtime only in its adapters", () => {
   assertEquals(faults, []);
 });
 
+test("src reads the environment only on the command line", () => {
+  const faults = sources.filter(({ path, text }) =>
+    path !== "cli/terminal.ts" && /\benv\b/.test(withoutProse(text)) &&
+    !path.startsWith("cli/")
+  ).map(({ path }) => path);
+  assertEquals(faults, []);
+  // The others ask the terminal, by name.
+  const readers = sources.filter(({ text }) =>
+    /\b(?:process|Deno|Bun)\s*\??\.\s*env\b/.test(withoutProse(text))
+  ).map(({ path }) => path);
+  assertEquals(readers, ["cli/terminal.ts"]);
+});
+
 test("src has no file of more than 500 lines", () => {
   const faults = sources
     .map(({ path, text }) => `${path}: ${text.split("\n").length - 1}`)

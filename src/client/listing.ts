@@ -13,6 +13,7 @@ import {
   MemcacheUnknownCommandError,
 } from "../errors.ts";
 import { lineError } from "../wire/reply_error.ts";
+import { isSince } from "../wire/version.ts";
 import { askVersion } from "./asking.ts";
 import type { Context } from "./context.ts";
 import { decodeKey, type ListedKey, withoutPrefix } from "./encoded_keys.ts";
@@ -20,7 +21,6 @@ import type { Executor } from "./executor.ts";
 import type { Feed } from "./feed.ts";
 import { InTurn } from "./feed_sources.ts";
 import type { KeyEntry, KeysOptions } from "./listing_commands.ts";
-import { isSince } from "./meta_flags.ts";
 import { readTimeout, refuse } from "./options.ts";
 import { type FeedSource, SourceFeed } from "./source_feed.ts";
 

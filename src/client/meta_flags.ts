@@ -13,6 +13,7 @@ import {
   describe,
   illegal,
 } from "../wire/numbers.ts";
+import { isSince, type Version } from "../wire/version.ts";
 import { exptimeNow } from "./arguments.ts";
 import type {
   MetaArithmeticOptions,
@@ -28,7 +29,7 @@ export interface VersionNeed {
   /** The option, for the message. */
   readonly option: string;
   /** The first version that knows it, as three numbers. */
-  readonly since: readonly [number, number, number];
+  readonly since: Version;
 }
 
 /** The flags of one command. */
@@ -101,7 +102,7 @@ class FlagWriter {
   }
 
   /** The options before this one need a version, if they were set. */
-  need(isSet: boolean, option: string, ...since: VersionNeed["since"]): void {
+  need(isSet: boolean, option: string, ...since: Version): void {
     if (isSet) this.#needs.push({ option, since });
   }
 
@@ -305,19 +306,4 @@ export function checkNeeds(
       { command, sent: false },
     );
   }
-}
-
-/** Whether a version is this one or a later one. */
-export function isSince(
-  version: string,
-  since: VersionNeed["since"],
-): boolean {
-  const parts = /^\D{0,16}(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?/.exec(version);
-  if (parts === null) return false;
-  const [, major, minor, patch = "0"] = parts;
-  const numbers = [Number(major), Number(minor), Number(patch)];
-  for (let i = 0; i < 3; i++) {
-    if (numbers[i] !== since[i]) return numbers[i] > since[i];
-  }
-  return true;
 }

@@ -6,10 +6,17 @@
  */
 
 import type { MemcacheError } from "../errors.ts";
+import { isSince, isVersion, type Version } from "../wire/version.ts";
 import { asMemcacheError, noMetaError } from "./failures.ts";
 import { ProbeCommand, VersionQuery } from "./handshake.ts";
 import type { LinkOptions, Speaks } from "./options.ts";
 import type { Request } from "./request.ts";
+
+/**
+ * The first version whose meta commands are as they are today: before, the line
+ * of `ms` was another one, and a value would be run as a command.
+ */
+const STABLE: Version = [1, 6, 10];
 
 /**
  * As many connections may end over the question for the version, one after
@@ -32,6 +39,7 @@ export class Greeting {
   readonly #drop: (error: MemcacheError) => void;
   #version: string | undefined = undefined;
   #isVersionAsked = false;
+  #isOld = false;
 
   /** Takes the options of the link, and how to end it. */
   constructor(options: LinkOptions, drop: (error: MemcacheError) => void) {
@@ -50,6 +58,15 @@ export class Greeting {
   /** The server's version, once it is known; empty if it does not tell. */
   get version(): string | undefined {
     return this.#version;
+  }
+
+  /**
+   * Whether a request goes as a meta command. What needs the version does so
+   * only where meta commands are as they are today: 1.6.10 and later, and
+   * whatever does not tell.
+   */
+  isMeta(request: Request): boolean {
+    return this.speaks === "meta" && !(this.#isOld && request.needsVersion);
   }
 
   /** Whether a request has to wait for what is not known yet. */
@@ -71,7 +88,9 @@ export class Greeting {
     const { pulse } = this.#options;
     query.request.callback((version) => {
       // It resolves with what the server said.
-      this.#version = version as string;
+      const told = version as string;
+      this.#version = told;
+      this.#isOld = isVersion(told) && !isSince(told, STABLE);
       pulse.untold = 0;
     }, (error) => {
       pulse.untold++;

@@ -242,7 +242,7 @@ export class Link implements ConnEvents {
   ): void {
     const { greeting } = this;
     if (!greeting.isSaid) this.#say(greeting.probe(), out);
-    const meta = greeting.speaks === "meta";
+    const meta = greeting.isMeta(request);
     if (meta && this.#unfenced > 0) {
       const name = this.#unfencedName;
       this.#say(new FenceCommand(name, this.#unfenced, this.#owner), out);

@@ -89,6 +89,8 @@ test("commands on one item are one command each", () =>
     await client.set("k", 5);
     const { cas } = await itemOf(client);
     const item = await itemOf(client);
+    // Those that store ask the version, once.
+    await client.meta.set("k", 5, { mode: "add" });
     const from = server.requests.length;
     await client.ttl("k");
     await client.size("k");

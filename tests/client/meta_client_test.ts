@@ -20,7 +20,13 @@ import {
 import { MemcachedServer } from "@x/memcache/testing";
 import { test } from "../_runtime.ts";
 import { ScriptedServer, withServer } from "../_scripted.ts";
-import { failure, warm, watched, withPair } from "../connection/_calls.ts";
+import {
+  acquaint,
+  failure,
+  warm,
+  watched,
+  withPair,
+} from "../connection/_calls.ts";
 
 test("getMany() sends all keys, each with its own flags, in one write", async () => {
   const traffic = watched();
@@ -359,7 +365,7 @@ test(
         await withServer({}, async (server) => {
           const inner = new Client(server.address);
           const client = new RetryingClient(inner);
-          await warm(inner);
+          await acquaint(inner);
           const good = server.script;
           let probes = 0;
           server.script = (command, peer) => {

@@ -127,7 +127,9 @@ export const NOREPLY: Behaviours = {
   ) => {
     await tapped(async (tap, { client }) => {
       const name = key();
-      await client.set(name, "5");
+      // The first one on a connection waits for what the server is.
+      await client.set(name, "5", { noreply: true });
+      await client.flush();
       tap.hold();
       assertEquals(await client.set(name, "new", { noreply: true }), true);
       assertEquals(await client.incr(name, 1, { noreply: true }), undefined);

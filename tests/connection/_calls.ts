@@ -64,6 +64,13 @@ export async function warm(client: Client): Promise<void> {
   await client.get("warm", { timeout: 5000 });
 }
 
+/** As {@linkcode warm}, and learns the version of a server that speaks meta. */
+export async function acquaint(client: Client): Promise<void> {
+  await warm(client);
+  // A key in base64 needs it, as stores without reply do.
+  await client.meta.debug(new Uint8Array([0]), { timeout: 5000 });
+}
+
 /** A call that is on its way, or one that is made when its time is taken. */
 export type Call = Promise<unknown> | (() => Promise<unknown>);
 

@@ -61,9 +61,9 @@ test("drain() finishes what is in flight, refuses the rest, and closes", async (
     assertEquals([late.code, late.sent], ["ERR_CLIENT_CLOSED", false]);
     await server.until(() => replies.length === 2);
     replies[0]();
-    assertEquals([await first, drained], ["1.6.0", false]);
+    assertEquals([await first, drained], ["1.6.18", false]);
     replies[1]();
-    assertEquals([await second, await drain], ["1.6.0", true]);
+    assertEquals([await second, await drain], ["1.6.18", true]);
     await connection.drain();
     await server.until(() => server.last.closed);
     assertEquals(server.peers.length, 1);
@@ -90,7 +90,7 @@ test("drain() sends commands without reply, and what waits for a connection", as
     );
     const asked = version(connection);
     await connection.drain();
-    assertEquals([await quiet, await asked], [true, "1.6.0"]);
+    assertEquals([await quiet, await asked], [true, "1.6.18"]);
     assertEquals(server.lines, ["flush_all noreply", "version"]);
   });
 });

@@ -33,7 +33,7 @@ test("a flag that not every version knows has the version asked, once", async ()
   await withPair({ command: versioned("1.6.27") }, {}, async (pair) => {
     const { server, client } = pair;
     await client.meta.get("a");
-    await client.meta.set("a", "x");
+    await client.meta.delete("a");
     assert(!server.lines.includes("version"), "asked without a need");
     for (let i = 0; i < 3; i++) {
       await Promise.all([
@@ -51,6 +51,36 @@ test("a flag that not every version knows has the version asked, once", async ()
     );
     assertEquals(server.lines.filter((line) => / E7/.test(line)).length, 9);
   });
+});
+
+test("what meta commands store goes by the classic ones to memcached before 1.6.10", async () => {
+  // Its ms has the length in a flag, and runs a value as commands.
+  for (const version of ["1.5.22", "1.6.9", "mcrouter 0.41.0"]) {
+    await withPair({ command: versioned(version) }, {}, async (pair) => {
+      const { server, client, errors } = pair;
+      const value = "x\r\nset evil 0 0 1\r\n1";
+      const error = await failure(client.meta.set("a", value));
+      assertInstanceOf(error, MemcacheUnknownCommandError);
+      assertEquals(error.sent, false);
+      await client.set("a", value, { noreply: true });
+      assertEquals(await client.get("a"), value);
+      assertEquals(await client.getOrSet("b", () => value, { ttl: 9 }), value);
+      assertEquals(await client.get("b"), value);
+      const item = await client.getItem("b");
+      assertEquals(await item?.set("y"), true);
+      assertEquals(await client.get("b"), "y");
+      assertEquals(server.lines.filter((line) => /^ms /.test(line)), []);
+      assertEquals(
+        server.lines.filter((line) => line === "version").length,
+        1,
+        version,
+      );
+      assert(
+        errors.every(({ code }) => code !== "ERR_UNKNOWN_REPLY"),
+        String(errors),
+      );
+    });
+  }
 });
 
 test("the version is asked anew on every connection", async () => {
@@ -324,7 +354,7 @@ test("a server without meta commands is not asked its version, and refused at on
         assertEquals(error.sent, false, `${error}`);
         assertMatch(
           error.message,
-          /^Cannot send m[gsdaen]: meta commands need/,
+          /^Cannot send m[gsdaen]: it needs the meta commands of/,
         );
       }
       assertEquals(server.lines, []);

@@ -9,6 +9,7 @@ import {
 import { classic, type Command, type Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
 import {
+  acquaint,
   outcome,
   outcomes,
   type Pair,
@@ -65,7 +66,7 @@ test("Client resolves a command without reply once it is handed over", async () 
   for (const [name, [call, wanted]] of Object.entries(CALLS)) {
     for (const protocol of ["auto", "classic"] as const) {
       await withPair({}, { protocol }, async ({ server, client, errors }) => {
-        await warm(client);
+        await (protocol === "auto" ? acquaint : warm)(client);
         server.script = () => undefined;
         assertEquals(await call(client), wanted, name);
         await server.until(() => server.last.commands.some((c) => c.noreply));
@@ -123,7 +124,7 @@ for (const [line, type] of LINES) {
 test("Client sends the commands without reply of one turn in one write", async () => {
   const traffic = watched();
   await withPair({}, { dial: traffic.dial }, async ({ server, client }) => {
-    await warm(client);
+    await acquaint(client);
     await client.get("a");
     const before = traffic.writes.length;
     const quiet = Array.from(
@@ -139,7 +140,7 @@ test("Client sends the commands without reply of one turn in one write", async (
 
 test("Client fences commands without reply once for all that follow them", async () => {
   await withPair({}, {}, async ({ server, client }) => {
-    await warm(client);
+    await acquaint(client);
     const before = server.last.commands.length;
     await Promise.all([
       client.set("a", 1, QUIET),

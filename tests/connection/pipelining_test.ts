@@ -15,7 +15,14 @@ import {
 } from "@x/memcache";
 import type { Peer, Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
-import { type Outcome, outcome, turn, watched, withPair } from "./_calls.ts";
+import {
+  acquaint,
+  type Outcome,
+  outcome,
+  turn,
+  watched,
+  withPair,
+} from "./_calls.ts";
 import { random } from "./_random.ts";
 
 const keys = (count: number) =>
@@ -73,8 +80,7 @@ test("Client sends a lone command at once, and what comes beside it in one more 
 test("Client gathers commands without a reply, also behind a lone command", async () => {
   const traffic = watched();
   await withPair({}, { dial: traffic.dial }, async ({ client }) => {
-    await client.get("warm");
-    await client.get("warm");
+    await acquaint(client);
     const writes = traffic.writes.length;
     await Promise.all(
       keys(64).map((key) => client.set(key, "v", { noreply: true })),

@@ -20,11 +20,11 @@ import {
 import { test } from "../_runtime.ts";
 import { classic, type Command, type Peer, type Script } from "../_scripted.ts";
 import {
+  acquaint,
   failure,
   outcome,
   outcomes,
   turn,
-  warm,
   watched,
   withPair,
 } from "./_calls.ts";
@@ -89,7 +89,7 @@ const LINES: Record<string, [(client: Client) => Promise<unknown>, RegExp]> = {
 
 test("Client sends stores without reply as quiet ones", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     for (const [name, [call, line]] of Object.entries(LINES)) {
       const { length } = server.last.lines;
       await call(client);
@@ -140,7 +140,9 @@ test("Client waits for what the server speaks before it sends stores without rep
     await client.add("b", 1, QUIET);
     await client.flush();
     assertEquals(told(errors), [["MemcacheNotStoredError", "add", "b"]]);
-    assert(server.lines.every((line) => /^ms [ab] 1 ME F2 q O/.test(line)));
+    const [asked, ...lines] = server.lines;
+    assertEquals(asked, "version");
+    assert(lines.every((line) => /^ms [ab] 1 ME F2 q O/.test(line)));
   });
 });
 
@@ -175,7 +177,7 @@ for (const [command, call, code, type] of REFUSALS) {
     `Client puts ${code} to its ${command} between silent ones`,
     async () => {
       await withPair({}, {}, async ({ server, client, errors }) => {
-        await warm(client);
+        await acquaint(client);
         server.script = answers({ b: (c) => `${code}${opaque(c)}\r\n` });
         const ends = await Promise.all([
           ...[client.set("a", 1, QUIET), call(client)],
@@ -208,7 +210,7 @@ test("Client knows whose an error line is by the answers around it", async () =>
   ];
   for (const [bad, others, key] of places) {
     await withPair({}, {}, async ({ server, client, errors }) => {
-      await warm(client);
+      await acquaint(client);
       server.script = answers({
         [bad]: () => "ERROR\r\n",
         ...Object.fromEntries(others.map((key) => [key, refuse])),
@@ -231,7 +233,7 @@ test("Client knows whose an error line is by the answers around it", async () =>
 
 test("Client tells all who may have earned an error line, once, and fences each from then on", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     server.script = answers({ b: () => "CLIENT_ERROR bad data chunk\r\n" });
     await stores(client, "a", "b", "c");
     await behind(client);
@@ -250,7 +252,7 @@ test("Client tells all who may have earned an error line, once, and fences each 
 
 test("Client puts as many refusals as there are stores to each of them", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     const bad = () => REFUSED;
     server.script = answers({ a: bad, b: bad });
     await Promise.all([
@@ -267,7 +269,7 @@ test("Client puts as many refusals as there are stores to each of them", async (
 
 test("Client knows that only a large value can be too large", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     for (const size of [900, 5000, 100_000]) {
       const { length } = server.last.commands;
       server.script = answers({ b: () => TOO_LARGE });
@@ -291,7 +293,7 @@ test("Client knows that only a large value can be too large", async () => {
 
 test("Client puts the error of a counter to the only command that counts", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     server.script = answers({
       n: () =>
         "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
@@ -308,7 +310,7 @@ test("Client puts the error of a counter to the only command that counts", async
 test("Client fences each write of quiet commands, and needs no other", async () => {
   const traffic = watched();
   await withPair({}, { dial: traffic.dial }, async ({ server, client }) => {
-    await warm(client);
+    await acquaint(client);
     const before = traffic.writes.length;
     await stores(client, "a", "b", "c");
     await server.until(() => server.last.commands.at(-1)?.name === "mn");
@@ -332,7 +334,7 @@ test("Client keeps the process alive only until quiet commands are done", async 
     };
   };
   await withPair({}, { dial }, async ({ server, client }) => {
-    await warm(client);
+    await acquaint(client);
     while (refs > 0) await turn();
     let release: (() => void) | undefined;
     server.script = (command, peer) => {
@@ -349,7 +351,7 @@ test("Client keeps the process alive only until quiet commands are done", async 
 
 test("Client tells once how many commands are not known to be done when the link is lost", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     server.script = (command, peer) => {
       if (command.name === "mn") peer.reset();
       else return peer.reply(command);
@@ -373,7 +375,7 @@ test("Client tells once how many commands are not known to be done when the link
 test("Client tells of commands that close() and disconnect() have given up", async () => {
   for (const method of ["close", "disconnect"] as const) {
     await withPair({}, {}, async ({ server, client, errors }) => {
-      await warm(client);
+      await acquaint(client);
       server.script = (command, peer) =>
         command.name === "mn" ? undefined : peer.reply(command);
       await stores(client, "a");
@@ -388,7 +390,7 @@ test("Client tells of commands that close() and disconnect() have given up", asy
 
 test("Client replaces a link whose fence is not answered", async () => {
   await withPair({}, { timeout: 100 }, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     server.script = () => undefined;
     await stores(client, "a", "b");
     while (errors.length === 0) await turn();
@@ -416,7 +418,7 @@ const FOREIGN: Record<string, (command: Command) => string> = {
 for (const [name, answer] of Object.entries(FOREIGN)) {
   test(`Client drops a link that answers a quiet store with ${name}`, async () => {
     await withPair({}, {}, async ({ server, client, errors }) => {
-      await warm(client);
+      await acquaint(client);
       server.items.set("x", { flags: "16", data: "v", cas: 1 });
       server.script = answers({ b: answer });
       const quiet = client.set("b", "v", QUIET);
@@ -452,7 +454,7 @@ for (const [name, answer] of Object.entries(FOREIGN)) {
 
 test("Client drops a link that answers by the number of a command without one", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     server.script = answers({
       b: (c) => `NS O${Number(opaque(c).slice(2)) - 1}\r\n`,
     });
@@ -468,7 +470,7 @@ test("Client drops a link that answers by the number of a command without one", 
 
 test("Client drops a link on an answer that nothing is owed", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     await stores(client, "a");
     await behind(client);
     const [first] = server.peers;
@@ -482,7 +484,7 @@ test("Client drops a link on an answer that nothing is owed", async () => {
 test("client.meta settles quiet commands as it does others", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
     server.items.set("x", { flags: "16", data: "v", cas: 5 });
-    await warm(client);
+    await acquaint(client);
     const { meta } = client;
     const quiet = true;
     const { length } = server.last.commands;
@@ -525,7 +527,7 @@ test("client.meta.getMany() sends quiet gets in one write with one fence", async
     for (const key of ["b", "d"]) {
       server.items.set(key, { flags: "16", data: key, cas: 1 });
     }
-    await warm(client);
+    await acquaint(client);
     const before = traffic.writes.length;
     const { length } = server.last.commands;
     const results = await client.meta.getMany(["a", "b", "c", "d", "e"], {
@@ -542,7 +544,7 @@ test("client.meta.getMany() sends quiet gets in one write with one fence", async
 
 test("client.meta keeps an answer that returns something", async () => {
   await withPair({}, {}, async ({ server, client }) => {
-    await warm(client);
+    await acquaint(client);
     server.script = answers({
       k: (c) =>
         `${c.name === "ms" ? "HD c9" : "VA 1"}${opaque(c)}\r\n` +
@@ -565,7 +567,7 @@ test("client.meta keeps an answer that returns something", async () => {
 
 test("client.meta rejects each quiet command that may have earned an error line", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     const quiet = true;
     server.script = answers({ b: () => "ERROR\r\n" });
     const ends = await outcomes([
@@ -593,7 +595,7 @@ test("client.meta rejects each quiet command that may have earned an error line"
 test("client.meta ends quiet commands by their timeouts and aborts", async () => {
   await withPair({}, {}, async ({ server, client }) => {
     server.items.set("x", { flags: "16", data: "v", cas: 1 });
-    await warm(client);
+    await acquaint(client);
     let held = "";
     let peer: Peer | undefined;
     server.script = (command, from) => {
@@ -626,7 +628,7 @@ test("client.meta ends quiet commands by their timeouts and aborts", async () =>
 test("client.meta sends quiet reads again on a new link, and writes never", async () => {
   await withPair({}, { timeout: 150 }, async ({ server, client, errors }) => {
     server.items.set("x", { flags: "16", data: "v", cas: 1 });
-    await warm(client);
+    await acquaint(client);
     const quiet = true;
     const [first] = server.peers;
     server.script = (command, peer) =>
@@ -648,7 +650,7 @@ test("client.meta sends quiet reads again on a new link, and writes never", asyn
 
 test("Client lets commands without reply wait where many are on their way", async () => {
   await withPair({}, { maxPending: 10 }, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     const fences: Array<() => void> = [];
     server.script = (command, peer) => {
       if (command.name !== "mn") return peer.reply(command);
@@ -677,7 +679,7 @@ test("Client lets commands without reply wait where many are on their way", asyn
 test("Client reads the answers of quiet commands in any pieces", async () => {
   await withPair({}, {}, async ({ server, client, errors }) => {
     server.items.set("x", { flags: "16", data: "MN\r\nNS O1\r\n", cas: 1 });
-    await warm(client);
+    await acquaint(client);
     let held = "";
     let peer: Peer | undefined;
     server.script = (command, from) => {

@@ -10,7 +10,15 @@ import {
 } from "@x/memcache";
 import type { Peer, Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
-import { outcome, outcomes, pause, warm, watched, withPair } from "./_calls.ts";
+import {
+  acquaint,
+  outcome,
+  outcomes,
+  pause,
+  warm,
+  watched,
+  withPair,
+} from "./_calls.ts";
 
 /** Answers nothing on the first connection, and all on the others. */
 const silentFirst: Script = (command, peer) =>
@@ -57,7 +65,7 @@ test("Client replaces a connection that is silent for a timeout's length", async
           undefined,
           undefined,
           new Map(),
-          "1.6.0",
+          "1.6.18",
           false,
         ]);
         assertLess(
@@ -205,7 +213,7 @@ test("Client gives up a reply that goes on long after its caller has left", asyn
 
 test("Client replaces a connection that takes no bytes, though no reply is owed", async () => {
   await withPair({}, { timeout: 150 }, async ({ server, client, errors }) => {
-    await warm(client);
+    await acquaint(client);
     const first = server.last;
     first.pause();
     // More than the system takes: the connection is stuck with them.

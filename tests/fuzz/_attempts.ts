@@ -177,7 +177,7 @@ export async function attempt(
     recorder.dials = recorder.commands.length = 0;
   }
   recorder.raw = method === "rawCommand";
-  recorder.asksVersion = method.startsWith("meta.");
+  recorder.asksVersion = method !== "version";
   const thing = make();
   const about = `${method}(), ${place.name}: ${name} (${setup.name})`;
   const attempt: Attempt = { about, place, thing, setup, recorder, client };

@@ -30,9 +30,12 @@ interface Whole {
 async function begin({ world, options, warm }: Transcript): Promise<Stage> {
   const stage = new Stage(world(), FORM, options);
   if (warm) {
-    const ready = stage.client.version();
-    await turns(2);
-    stage.deliver([stage.owed.join("")], () => false);
+    // A key of bytes has the version asked, as stores without reply have.
+    const ready = stage.client.meta.debug(new Uint8Array([0])).catch(() => {});
+    for (let asked = 0; asked < 3; asked++) {
+      await turns(2);
+      stage.deliver([stage.owed.join("")], () => false);
+    }
     await ready;
   }
   return stage;

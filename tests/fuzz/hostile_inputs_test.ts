@@ -132,6 +132,7 @@ test(
       setups.push({ keyEncoder: () => thing });
       for (const [i, options] of setups.entries()) {
         const recorder = new Recorder();
+        recorder.asksVersion = true;
         const { dial } = recorder;
         const client = new Client("x:1", { ...options, dial, timeout: 500 });
         const about = `${name}, ${i}`;

@@ -11,6 +11,7 @@ import {
   COMPLETE,
   FOREIGN,
   NEEDS_META,
+  NEEDS_VERSION,
   RELEASES,
 } from "../../connection/request.ts";
 import { MemcacheIllegalInputError } from "../../errors.ts";
@@ -51,7 +52,7 @@ export class GuardedStoreCommand extends Command {
     super(
       mode === "set" ? "cas" : "ms",
       head.key,
-      NEEDS_META | CARRIES_VALUE | RELEASES,
+      NEEDS_META | NEEDS_VERSION | CARRIES_VALUE | RELEASES,
       data.length,
     );
     this.#mode = mode;

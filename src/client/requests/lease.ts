@@ -11,6 +11,7 @@ import {
   COMPLETE,
   FOREIGN,
   NEEDS_META,
+  NEEDS_VERSION,
   RELEASES,
 } from "../../connection/request.ts";
 import { MemcacheIllegalInputError } from "../../errors.ts";
@@ -67,7 +68,7 @@ export class DepositCommand extends Command {
     super(
       "ms",
       key,
-      NEEDS_META | CARRIES_VALUE | RELEASES,
+      NEEDS_META | NEEDS_VERSION | CARRIES_VALUE | RELEASES,
       deposit.data.length,
     );
     this.#wireKey = wireKey;
@@ -144,7 +145,7 @@ export class WithdrawCommand extends Command {
     cas: bigint,
     keeps: boolean,
   ) {
-    super("md", key, NEEDS_META);
+    super("md", key, NEEDS_META | NEEDS_VERSION);
     this.#wireKey = wireKey;
     this.#cas = cas;
     this.#keeps = keeps;

@@ -29,7 +29,7 @@ import { isSameKey, type MetaKeyParts } from "../meta_keys.ts";
 export function demandMeta(command: Command, meta: boolean): void {
   if (meta) return;
   throw new MemcacheUnknownCommandError(
-    `Cannot send ${command.command}: meta commands need memcached 1.6 or later, and a client whose protocol is not "classic"`,
+    `Cannot send ${command.command}: it needs the meta commands of memcached 1.6.10 or later, and a client whose protocol is not "classic"`,
     { ...command.request.about(), sent: false },
   );
 }

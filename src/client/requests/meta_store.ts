@@ -7,6 +7,7 @@
 import {
   CARRIES_VALUE,
   IDEMPOTENT,
+  NEEDS_VERSION,
   RELEASES,
 } from "../../connection/request.ts";
 import { MemcacheIllegalInputError, MemcacheSerdeError } from "../../errors.ts";
@@ -32,7 +33,8 @@ import { MetaCommand, tellsAll } from "./meta.ts";
 function setTraits({ mode = "set", compareCas }: MetaSetOptions): number {
   const isRepeatable = compareCas === undefined &&
     (mode === "set" || mode === "replace");
-  return CARRIES_VALUE | RELEASES | (isRepeatable ? IDEMPOTENT : 0);
+  return NEEDS_VERSION | CARRIES_VALUE | RELEASES |
+    (isRepeatable ? IDEMPOTENT : 0);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   Command,
   COMPLETE,
   IDEMPOTENT,
+  NEEDS_VERSION,
   NOREPLY,
   QUIET,
   RELEASES,
@@ -103,7 +104,8 @@ export class StoreCommand extends Command {
     super(
       command,
       head.key,
-      CARRIES_VALUE | RELEASES | (head.noreply ? NOREPLY | QUIET : 0) |
+      CARRIES_VALUE | RELEASES |
+        (head.noreply ? NOREPLY | QUIET | NEEDS_VERSION : 0) |
         (command === "set" || command === "replace" ? IDEMPOTENT : 0),
       data.length,
     );
