@@ -121,6 +121,8 @@ class Restore {
         this.mark = { offset: end, size };
         await writeFile(markOf(path), JSON.stringify(this.mark));
       }
+      // The last line of the file is behind us, too.
+      progress.update(size, done);
     } finally {
       progress.stop();
       await reader.close();

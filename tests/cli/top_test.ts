@@ -4,6 +4,9 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Client } from "@x/memcache";
 import { MemcachedServer } from "@x/memcache/testing";
 import { Histogram, microText } from "../../src/cli/histogram.ts";
@@ -91,6 +94,29 @@ test("memcache top prints lines where there is no terminal", async () => {
     ]);
     assertEquals(gone.code, 3);
   } finally {
+    await server.close();
+  }
+}, TIMEOUT);
+
+test("memcache dump and restore draw a bar on a terminal", async () => {
+  const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  const folder = mkdtempSync(join(tmpdir(), "memcache-bar-"));
+  try {
+    await client.setMany(
+      Array.from({ length: 2000 }, (_, i) => [`key:${i}`, "value"]),
+    );
+    for (const command of ["dump", "restore"]) {
+      const file = join(folder, "items");
+      const pty = new Pty(["-s", server.address, command, file]);
+      assertEquals(await pty.ended(), 0);
+      const [bar, summary] = pty.screen.split("\n");
+      assertMatch(bar, /^\w+ █{24} 100% \| 2000 items \| \S+\/s \| 0:00 left$/);
+      assertMatch(summary, /^memcache: (?:dumped|restored) 2000 items, /);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+    await client.close();
     await server.close();
   }
 }, TIMEOUT);
