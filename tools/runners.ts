@@ -18,27 +18,34 @@ const DENO_ONLY: readonly string[] = [
 ];
 
 /**
- * Long tests, of what a version of Node between the oldest and the newest has
- * no say in: those run them, Deno and Bun too.
+ * Long tests, of what a version of Node has little say in: Deno and Bun run all
+ * of them, and of the Nodes the oldest one half and the newest the other.
  */
-const LONG: readonly string[] = [
-  "tests/cache/stampede_test.ts",
-  "tests/chaos/",
-  "tests/cli/",
-  "tests/conformance_cluster_test.ts",
-  "tests/conformance_namespace_test.ts",
-  "tests/conformance_pool_test.ts",
-  "tests/conformance_wrapped_test.ts",
-  "tests/connection/descriptors_test.ts",
-  "tests/fuzz/",
-  "tests/structured/hostile_test.ts",
-];
+const LONG: Readonly<Record<"node20" | "node26", readonly string[]>> = {
+  node20: [
+    "tests/chaos/",
+    "tests/cli/",
+    "tests/conformance_cluster_test.ts",
+    "tests/conformance_wrapped_test.ts",
+    "tests/connection/descriptors_test.ts",
+    "tests/structured/hostile_test.ts",
+  ],
+  node26: [
+    "tests/cache/stampede_test.ts",
+    "tests/conformance_namespace_test.ts",
+    "tests/conformance_pool_test.ts",
+    "tests/fuzz/",
+  ],
+};
 
 /** Whether a file is for a target. */
 function isFor(target: Target, file: string): boolean {
   if (target === "deno") return true;
-  if (target === "node22" || target === "node24") {
-    if (LONG.some((path) => file.startsWith(path))) return false;
+  if (target !== "bun") {
+    for (const [node, paths] of Object.entries(LONG)) {
+      const isLong = paths.some((path) => file.startsWith(path));
+      if (isLong && node !== target) return false;
+    }
   }
   return !DENO_ONLY.some((path) => file.startsWith(path));
 }

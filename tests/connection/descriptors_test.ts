@@ -58,6 +58,8 @@ async function leftBy(
   Object.assign(console, { warn: warned, error: warned });
   const alive = setInterval(() => {}, 1000);
   await work(count / 10);
+  // A runtime opens some of its own, a little later, and once.
+  await pause(1000);
   const before = { live: await used(), open: descriptors() };
   await work(count);
   for (let i = 0; i < 40 && descriptors() > before.open; i++) await pause(50);
