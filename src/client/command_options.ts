@@ -23,8 +23,8 @@ export interface NoreplyOptions extends CommandOptions {
    * handed to the transport. Errors that the server sends for it all the same
    * go to `onError`.
    *
-   * Where the server speaks meta, which the first on a connection wait to know,
-   * stores go as quiet `ms`: those that are refused go to `onError`, too, as
+   * Where the server speaks meta and is memcached 1.6.10 or later, which the
+   * first on a connection wait to know, stores go as quiet `ms`: those that are refused go to `onError`, too, as
    * {@linkcode MemcacheNotStoredError}, {@linkcode MemcacheCasError} or
    * {@linkcode MemcacheNotFoundError} with command and key. An error line that
    * several commands may have earned is one error with their `failedKeys`; so is
