@@ -142,70 +142,10 @@ export class AskCommand extends FetchCommand implements Waiting {
   }
 }
 
-/** A later read: everything that is known of a key. */
-export class LookCommand extends FetchCommand {
-  readonly #flags: string;
-  #told: Returned = PLAIN;
-
-  /** Takes whose key to look at. */
-  constructor(context: Context, { key, wireKey, plan }: Call) {
-    super(
-      "mg",
-      context,
-      key,
-      wireKey,
-      undefined,
-      NEEDS_META | READ_ONLY | IDEMPOTENT,
-    );
-    this.#flags = ` c${plan.spare === 0 ? " t" : ""}${plan.metaFlags}`;
-  }
-
-  protected override get metaFlags(): string {
-    return this.#flags;
-  }
-
-  protected override get wantsCas(): boolean {
-    return true;
-  }
-
-  protected override get missed(): Sighting {
-    return { state: "missing" };
-  }
-
-  override rewind(): void {
-    super.rewind();
-    this.#told = PLAIN;
-  }
-
-  override decode(reply: Decoder, text: ReadText): unknown {
-    this.#told = readReturned(reply) ?? PLAIN;
-    return super.decode(reply, text);
-  }
-
-  protected override shape(
-    value: unknown,
-    _flags: number,
-    cas: bigint,
-  ): Sighting {
-    return sighted(value, this.#told, cas);
-  }
-
-  protected override marked(mark: Mark, cas: bigint): Sighting {
-    const isStale = this.#told.stale === true;
-    return { state: "mark", mark, cas, isStale };
-  }
-
-  override takeFailure(error: unknown): boolean {
-    if (!hidden(this.context, error)) return false;
-    observe(this.context, error);
-    this.request.done(afterFailure(error));
-    return true;
-  }
-}
-
-/** Asks for the CAS unique of an item and what is left of it, if there is one. */
-export class StandCommand extends FetchCommand {
-  #told: Returned = PLAIN;
+/** A read of which it is known what the reply tells beside the value. */
+abstract class TellingCommand extends FetchCommand {
+  /** What the reply has told. */
+  protected told: Returned = PLAIN;
 
   /** Takes whose key it is. */
   constructor(context: Context, { key, wireKey }: Call) {
@@ -219,26 +159,69 @@ export class StandCommand extends FetchCommand {
     );
   }
 
-  protected override get metaFlags(): string {
-    return " c t f O";
-  }
-
   protected override get wantsCas(): boolean {
     return true;
   }
 
-  protected override get wantsValue(): boolean {
-    return false;
-  }
-
   override rewind(): void {
     super.rewind();
-    this.#told = PLAIN;
+    this.told = PLAIN;
   }
 
   override decode(reply: Decoder, text: ReadText): unknown {
-    this.#told = readReturned(reply) ?? PLAIN;
+    this.told = readReturned(reply) ?? PLAIN;
     return super.decode(reply, text);
+  }
+}
+
+/** A later read: everything that is known of a key. */
+export class LookCommand extends TellingCommand {
+  readonly #flags: string;
+
+  /** Takes whose key to look at. */
+  constructor(context: Context, call: Call) {
+    super(context, call);
+    const { plan } = call;
+    this.#flags = ` c${plan.spare === 0 ? " t" : ""}${plan.metaFlags}`;
+  }
+
+  protected override get metaFlags(): string {
+    return this.#flags;
+  }
+
+  protected override get missed(): Sighting {
+    return { state: "missing" };
+  }
+
+  protected override shape(
+    value: unknown,
+    _flags: number,
+    cas: bigint,
+  ): Sighting {
+    return sighted(value, this.told, cas);
+  }
+
+  protected override marked(mark: Mark, cas: bigint): Sighting {
+    const isStale = this.told.stale === true;
+    return { state: "mark", mark, cas, isStale };
+  }
+
+  override takeFailure(error: unknown): boolean {
+    if (!hidden(this.context, error)) return false;
+    observe(this.context, error);
+    this.request.done(afterFailure(error));
+    return true;
+  }
+}
+
+/** Asks for the CAS unique of an item and what is left of it, if there is one. */
+export class StandCommand extends TellingCommand {
+  protected override get metaFlags(): string {
+    return " c t f O";
+  }
+
+  protected override get wantsValue(): boolean {
+    return false;
   }
 
   protected override shape(
@@ -246,11 +229,11 @@ export class StandCommand extends FetchCommand {
     _flags: number,
     cas: bigint,
   ): Standing {
-    return { cas, left: this.#told.ttl ?? -1 };
+    return { cas, left: this.told.ttl ?? -1 };
   }
 
   protected override marked(_mark: Mark, cas: bigint): Standing {
-    return { cas, left: this.#told.ttl ?? -1 };
+    return { cas, left: this.told.ttl ?? -1 };
   }
 
   override takeFailure(): boolean {
