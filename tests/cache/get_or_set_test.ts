@@ -508,11 +508,14 @@ test("getOrSet() ends one caller, not the load of others", () =>
     const client = open();
     const gate = new Gate<number>();
     const first = new AbortController();
+    await client.meta.set("warm", 1);
     const calls = [
       client.getOrSet("k", gate.load, { signal: first.signal }),
-      client.getOrSet("k", gate.load, { timeout: 60 }),
+      client.getOrSet("k", gate.load, { timeout: 200 }),
       client.getOrSet("k", gate.load),
     ];
+    // On a machine that is busy it may be over before anybody looks.
+    for (const call of calls) call.catch(() => {});
     await gate.called();
     const reason = new Error("enough");
     first.abort(reason);
