@@ -18,6 +18,7 @@ const PAGES = [
   "CHANGELOG.md",
   "SECURITY.md",
   "SPEED.md",
+  ...(await listGuide()),
 ];
 const readme = await Deno.readTextFile(`${ROOT}/README.md`);
 
@@ -30,6 +31,22 @@ const errorClasses = Object.values<unknown>(memcache).filter(
     (value === memcache.MemcacheError ||
       value.prototype instanceof memcache.MemcacheError),
 );
+
+/** The pages of the guide, by their paths in the checkout. */
+async function listGuide(): Promise<string[]> {
+  const pages: string[] = [];
+  for await (const { name } of Deno.readDir(`${ROOT}/docs`)) {
+    if (name.endsWith(".md")) pages.push(`docs/${name}`);
+  }
+  return pages.sort();
+}
+
+/** The anchors of the headings of a page. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+    title.toLowerCase().replace(/[^\w\s-]/g, "").trim().replace(/\s/g, "-")
+  );
+}
 
 /** The text under a heading of the second level. */
 function section(title: string): string {
@@ -261,21 +278,43 @@ for (const page of PAGES) {
 
   test(`${page} has no dead link`, async () => {
     const text = await Deno.readTextFile(`${ROOT}/${page}`);
-    const anchors = [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
-      `#${
-        title.toLowerCase().replace(/[^\w\s-]/g, "").trim().replace(
-          /\s/g,
-          "-",
-        )
-      }`
-    );
+    const here = new URL(page, `file://${ROOT}/`);
     for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (target.startsWith("https://")) continue;
-      if (target.startsWith("#")) assert(anchors.includes(target), target);
-      else await Deno.stat(`${ROOT}/${target.replace(/#.*/, "")}`);
+      const url = new URL(target, here);
+      const [path, anchor] = [url.pathname, url.hash.slice(1)];
+      const other = await Deno.readTextFile(path).catch(() => undefined);
+      assert(other !== undefined, `${page}: there is no ${target}`);
+      if (anchor !== "") assert(anchorsOf(other).includes(anchor), target);
     }
   });
 }
+
+test("docs/operating.md says what to do about every error", async () => {
+  const page = await Deno.readTextFile(`${ROOT}/docs/operating.md`);
+  const [, tables] = page.split("\n## By code\n");
+  const rows = rowsOf(tables.split("\n## ")[0]);
+  const told = rows.map(([code, name, ...texts]) => {
+    // The root of a family is never thrown: there is nothing to do.
+    const [named] = codeOf(code);
+    assert(named === "ERR_MISS" || texts.every((text) => text !== ""), named);
+    return `${codeOf(name)[0]} ${named}`;
+  });
+  const listed = rowsOf(section("Errors")).map(([names]) =>
+    codeOf(names).join(" ")
+  );
+  assertEquals(told.sort(), listed.sort());
+});
+
+test("docs/README.md lists the pages of the guide", async () => {
+  const text = await Deno.readTextFile(`${ROOT}/docs/README.md`);
+  const linked = [...text.matchAll(/\]\(\.\/([\w-]+\.md)/g)]
+    .map(([, name]) => `docs/${name}`);
+  assertEquals(
+    ["docs/README.md", ...linked].sort(),
+    PAGES.filter((page) => page.startsWith("docs/")),
+  );
+});
 
 test("README.md names an existing test for every figure, and a part that measures it", async () => {
   const text = section("Reliability, as figures");
