@@ -209,26 +209,35 @@ test("README.md draws the tree of the error classes", () => {
   );
 });
 
-test("README.md names counterparts for pymemcache that there are", () => {
-  const [options, calls] = section("Coming from pymemcache").split(
-    "| pymemcache method",
+test("docs/coming-from.md names counterparts that there are", async () => {
+  const page = await Deno.readTextFile(`${ROOT}/docs/coming-from.md`);
+  const options = new Set(
+    ["Options", "Pools", "Clusters", "Retries"].flatMap((title) =>
+      rowsOf(section(title)).map(([name]) => codeOf(name)[0])
+    ),
   );
-  const known = new Set(
-    rowsOf(section("Options")).map(([name]) => codeOf(name)[0]),
-  );
-  for (const [theirs, ours] of rowsOf(options)) {
-    const [name] = codeOf(ours);
-    if (name === undefined) continue;
-    assert(
-      known.has(name.replace(/:.*/, "")),
-      `${theirs}: there is no option ${name}`,
-    );
-  }
-  const [methodTable] = calls.split("| pymemcache ");
-  for (const [theirs, ours] of rowsOf(`| pymemcache method${methodTable}`)) {
-    for (const code of codeOf(ours)) {
-      const name = code.replace(/\(.*/s, "");
-      assert(methods.includes(name), `${theirs}: there is no method ${name}`);
+  for (const part of ["pymemcache", "memjs", "memcached", "memcache"]) {
+    const [, text] = page.split(`\n## ${part}\n`);
+    const tables = text.split("\n## ")[0].split("\n\n");
+    const find = (kind: RegExp) =>
+      rowsOf(tables.find((table) => kind.test(table)) ?? "");
+    const known = find(/^\| \w+ (?:option|`Client)/);
+    const calls = find(/^\| \w+ method/);
+    assert(known.length > 8 && calls.length > 8, part);
+    for (const [theirs, ours] of known) {
+      // Defaults, and further values, are told behind the name.
+      for (const code of codeOf(ours.replace(/default `.*?`/, ""))) {
+        const name = code.replace(/:.*/, "");
+        const isKnown = options.has(name) || name in memcache;
+        assert(isKnown, `${theirs}: there is no option ${name}`);
+      }
+    }
+    for (const [theirs, ours] of calls) {
+      for (const code of codeOf(ours)) {
+        const name = code.replace(/\(.*/s, "");
+        const isMethod = name === "" || methods.includes(name);
+        assert(isMethod, `${theirs}: there is no method ${name}`);
+      }
     }
   }
 });
