@@ -55,6 +55,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],
   cli: ["mod", "testing"],
+  adapters: ["types", "client/commands.ts"],
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
     ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
