@@ -69,6 +69,8 @@ export class Flight {
   #ended = false;
   /** Rejects what it waits for: a pause, or the load. */
   #interrupt: ((reason: unknown) => void) | undefined = undefined;
+  /** Ends the load when its time is over. */
+  #timer: ReturnType<typeof setTimeout> | undefined = undefined;
   /** Ends a pause between two looks. */
   #wake: (() => void) | undefined = undefined;
   /** A value that a caller has won meanwhile. */
@@ -101,6 +103,19 @@ export class Flight {
     // Each caller hears of it, and there may be none.
     const land = (): void => void (this.hasLanded = true);
     this.outcome.then(land, land);
+  }
+
+  /** One more caller waits, or one less. */
+  count(change: 1 | -1): void {
+    this.callers += change;
+    this.#keep();
+  }
+
+  /** A load that hangs keeps the process as long as it is waited for. */
+  #keep(): void {
+    if (typeof this.#timer !== "object") return;
+    if (this.callers > 0) this.#timer.ref();
+    else this.#timer.unref();
   }
 
   /** All callers have gone: what is only waited for ends, a load may go on. */
@@ -318,10 +333,10 @@ export class Flight {
   #run(isRefresh: boolean): Promise<unknown> {
     const { load, key, plan } = this.#call;
     return new Promise((resolve, reject) => {
-      const timer = plan.loadTimeout === 0
+      const timer = this.#timer = plan.loadTimeout === 0
         ? undefined
         : setTimeout(() => fail(this.#slow()), plan.loadTimeout);
-      if (typeof timer === "object") timer.unref();
+      this.#keep();
       const fail = (reason: unknown): void => {
         clearTimeout(timer);
         this.#interrupt = undefined;

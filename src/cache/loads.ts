@@ -98,13 +98,13 @@ export class Loads {
 
   /** Waits for a flight as long as the caller does. */
   #join(flight: Flight, call: Waiting): Promise<unknown> {
-    flight.callers++;
+    flight.count(1);
     // A background flight is about a value: who needs one waits on.
     const outcome = flight.isBackground
       ? flight.outcome.then(() => this.#again(call), () => this.#again(call))
       : flight.outcome;
     const leave = (): void => {
-      flight.callers--;
+      flight.count(-1);
       if (flight.callers > 0 || flight.isBackground || flight.hasLanded) return;
       this.#detach(idOf(call), flight);
       flight.abandon();

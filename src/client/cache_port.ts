@@ -130,8 +130,6 @@ export class CachePort implements Port {
         observe(this.#context, error);
         fail(error);
       }, Math.max(0, Math.ceil(deadline - performance.now())));
-      // The load, or the pause between two looks, is what is waited for.
-      if (typeof timer === "object") timer.unref();
       this.#waiting.add(fail);
       if (signal !== undefined) listen(signal, member);
       outcome.then((value) => {

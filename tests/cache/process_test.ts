@@ -11,12 +11,28 @@ import { play, played } from "../connection/_child.ts";
 /** A load that never ends, and keeps nothing alive. */
 const hanging = () => new Promise<never>(() => {});
 
+/** The code of what a call rejects with, in place of its value. */
+const outcome = (call: Promise<unknown>) => call.catch(({ code }) => code);
+
 /** What the child does; it has nothing else to do. */
 const ROLES: Record<string, (address: string) => Promise<unknown>> = {
   "has loaded a value": async (address) =>
     await new Client(address).getOrSet("a", () => 1, { lease: 3600 }),
   "has begun to load in the background": async (address) =>
     await new Client(address).getOrSet("old", hanging, { ttl: 60 }),
+  "waits for a load that hangs": async (address) =>
+    await outcome(new Client(address).getOrSet("hung", hanging, {
+      loadTimeout: 50,
+    })),
+  "waits for a hanging load for a time": async (address) =>
+    await outcome(new Client(address).getOrSet("held", hanging, {
+      loadTimeout: 0,
+      timeout: 50,
+    })),
+  "waits no longer for a hanging load": async (address) =>
+    await outcome(new Client(address).getOrSet("left", hanging, {
+      timeout: 50,
+    })),
   "waits for the load of another process": async (address) =>
     await new Client(address).getOrSet("late", () => "own", { lease: 2 }),
   "failed to load in the background": async (address) => {
@@ -33,6 +49,9 @@ const ROLES: Record<string, (address: string) => Promise<unknown>> = {
 const WANTED: Record<string, unknown> = {
   "has loaded a value": 1,
   "has begun to load in the background": "old",
+  "waits for a load that hangs": "ERR_TIMEOUT",
+  "waits for a hanging load for a time": "ERR_TIMEOUT",
+  "waits no longer for a hanging load": "ERR_TIMEOUT",
   "waits for the load of another process": "theirs",
   "failed to load in the background": "old",
 };
@@ -48,7 +67,7 @@ if (!await played(ROLES)) {
         await client.invalidate(key);
       }
       for (const role of Object.keys(ROLES)) {
-        const isLate = role.startsWith("waits");
+        const isLate = role === "waits for the load of another process";
         let open: (value: string) => void = () => {};
         const value = new Promise<string>((resolve) => open = resolve);
         const own = isLate ? client.getOrSet("late", () => value) : undefined;
