@@ -110,7 +110,7 @@ export class Link implements ConnEvents {
       : (bytes, start, end) => conn.text!(bytes, start, end);
     this.greeting = new Greeting(options, (error) => this.drop(error));
     this.intake = new Intake(options);
-    this.#quiet = new Quiet(options.server, options.maxPending, {
+    this.#quiet = new Quiet(options, {
       ask: (request) => this.#ask(request),
       report: (error) => owner.report(error),
     });

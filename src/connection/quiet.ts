@@ -19,6 +19,7 @@ import {
   type RunOwner,
   type Suspect,
 } from "./quiet_run.ts";
+import type { LinkOptions } from "./options.ts";
 import { encoded, type Request } from "./request.ts";
 
 /**
@@ -32,6 +33,9 @@ const MOST_TOLD = 32_768;
  * refuses no item below 1 KiB for its size, its header of 60 bytes included.
  */
 const LARGE = 900;
+
+/** What is known of the server and the way there. */
+type QuietOptions = Pick<LinkOptions, "server" | "maxPending" | "batchBytes">;
 
 /** What a link has to do with its quiet commands. */
 export interface QuietOwner {
@@ -48,6 +52,8 @@ export class Quiet implements RunOwner {
   readonly #server: string;
   readonly #owner: QuietOwner;
   readonly #most: number;
+  /** Bytes of commands that may stand before a fence in one write. */
+  readonly #mostBefore: number;
   #told = 0;
   #isHeld = false;
   /** Whether every command has a fence of its own. */
@@ -58,10 +64,14 @@ export class Quiet implements RunOwner {
   /** Runs in flight. */
   readonly #live: Deque<QuietRun> = new Deque();
 
-  /** Takes the name of the server, how many commands may wait, and the link. */
-  constructor(server: string, maxPending: number, owner: QuietOwner) {
+  /** Takes what the link knows of its server, and the link. */
+  constructor(
+    { server, maxPending, batchBytes }: QuietOptions,
+    owner: QuietOwner,
+  ) {
     this.#server = server;
     this.#most = Math.min(MOST_TOLD, maxPending);
+    this.#mostBefore = 2 * batchBytes;
     this.#owner = owner;
   }
 
@@ -110,8 +120,10 @@ export class Quiet implements RunOwner {
     const run = this.#open;
     if (run === undefined) return;
     this.#open = undefined;
-    if (out.large === undefined) out.text("mn\r\n");
-    else out.isFenced = true;
+    // With TLS memcached (1.6.18) would not read it in the record that a large
+    // value ends in.
+    out.isFenced = out.large !== undefined || out.length > this.#mostBefore;
+    if (!out.isFenced) out.text("mn\r\n");
     run.request.server = this.#server;
     run.request.sent = true;
     this.#written.push(run);

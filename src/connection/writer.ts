@@ -22,8 +22,8 @@ interface Segment {
 
 const CRLF: Segment = { bytes: encodeText("\r\n"), length: 2 };
 
-/** Behind a value of a quiet command. */
-const FENCE: Segment = { bytes: encodeText("\r\nmn\r\n"), length: 6 };
+/** Behind a large quiet command, in a write and a TLS record of its own. */
+const FENCE: Segment = { bytes: encodeText("mn\r\n"), length: 4 };
 
 /** Writes what commands were encoded to. */
 export class Writer {
@@ -60,9 +60,9 @@ export class Writer {
     }
     if (out.large !== undefined) {
       const { large, largeLength } = out;
-      const end = out.isFenced ? FENCE : CRLF;
-      this.#segments.push({ bytes: large, length: largeLength }, end);
+      this.#segments.push({ bytes: large, length: largeLength }, CRLF);
     }
+    if (out.isFenced) this.#segments.push(FENCE);
     this.#write();
   }
 

@@ -22,7 +22,7 @@ export class Output {
   large: Uint8Array | undefined = undefined;
   /** The length of `large` that its header tells. */
   largeLength = 0;
-  /** Whether `mn` follows behind the large value and its CRLF. */
+  /** Whether `mn` follows behind all of it, in a write of its own. */
   isFenced = false;
 
   /** Takes the memory to write into. */
