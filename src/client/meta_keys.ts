@@ -28,6 +28,9 @@ export interface MetaKeyParts {
   readonly isBinary: boolean;
 }
 
+/** With the flag u, halves of a pair are no match. */
+const LONE_SURROGATE = /[\ud800-\udfff]/u;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -68,11 +71,18 @@ export function metaKey(
     route: route ?? given,
     isBinary: false,
   };
-  const fault = keyFault(rules.keyPrefix + given, rules.allowUnicodeKeys);
-  if (
-    fault === undefined || rules.keyEncoder !== undefined ||
-    !isForBase64(rules.keyPrefix + given)
-  ) {
+  const text = rules.keyPrefix + given;
+  const fault = keyFault(text, rules.allowUnicodeKeys);
+  // As base64 it needs no option but UTF-8, so that is what is wrong with it.
+  const isBase64 = fault !== undefined && rules.keyEncoder === undefined;
+  if (isBase64 && LONE_SURROGATE.test(text)) {
+    throw refusal(
+      "it has a lone surrogate, which UTF-8 cannot carry",
+      command,
+      given,
+    );
+  }
+  if (!isBase64 || !isForBase64(text)) {
     return { ...plain, wireKey: wireKey(given, rules, command) };
   }
   const bytes = encodeText(given);
@@ -100,11 +110,10 @@ export function isSameKey(
 
 /**
  * Whether a text that is no plain key can be one as base64: neither empty, nor
- * without UTF-8, nor only too long.
+ * only too long.
  */
 function isForBase64(text: string): boolean {
-  return text !== "" && /[^!-~]/.test(text) &&
-    !/[\ud800-\udfff]/u.test(text);
+  return text !== "" && /[^!-~]/.test(text);
 }
 
 function encoded(

@@ -190,6 +190,17 @@ test("a key of bytes has a limit of its own", async () => {
   await server.close();
 });
 
+test("text without UTF-8 is refused for that, not for want of an option", async () => {
+  await withClient("localhost:1", {}, async (client) => {
+    for (const key of ["\ud800", "a b\udc00", "\ud83d\ude00\ud83d"]) {
+      assertEquals(
+        (await failure(() => client.meta.get(key))).message,
+        "Cannot send key: it has a lone surrogate, which UTF-8 cannot carry",
+      );
+    }
+  });
+});
+
 test("bytes that are changed after the call are sent as they were", async () => {
   const server = await MemcachedServer.start();
   await withClient(server.address, {}, async (client) => {
