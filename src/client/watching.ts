@@ -85,7 +85,7 @@ function readTopics(
   if (topics === undefined) return DEFAULT;
   const isList = typeof topics === "object" && topics !== null &&
     Symbol.iterator in topics;
-  const list = isList ? new Set(topics) : new Set([topics]);
+  const list = isList ? new Set(Array.from(topics)) : new Set([topics]);
   for (const topic of list) {
     if (!TOPICS.has(topic)) throw illegal(describe(topic));
   }
