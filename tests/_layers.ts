@@ -55,7 +55,10 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],
   cli: ["mod", "testing"],
-  adapters: ["types", "client/commands.ts"],
+  adapters: [
+    ...["types", "cache/options.ts", "client/commands.ts"],
+    ...["client/key_encoders.ts"],
+  ],
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
     ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
