@@ -20,7 +20,13 @@
 import type { GetOrSetOptions } from "../cache/options.ts";
 import type { KeyCommands } from "../client/commands.ts";
 import { sha256Keys } from "../client/key_encoders.ts";
-import { isStorable, readBody, type Record, Records } from "./responses.ts";
+import {
+  checkNumber,
+  isStorable,
+  readBody,
+  type Record,
+  Records,
+} from "./responses.ts";
 
 export type { KeyCommands };
 
@@ -144,12 +150,18 @@ export interface CacheResponsesOptions {
  * @param client Any client, or a namespace of one; it stays the caller's.
  * @param options Lifetimes, what responses depend on, limits.
  * @returns The middleware, for `app.use`.
+ * @throws {RangeError} If a number among the options cannot be used.
  */
 export function cacheResponses(
   client: KeyCommands,
   options: CacheResponsesOptions = {},
 ): HonoMiddleware {
   const { ttl = 60, staleFor = 0, passFor = 5, maxBytes = 524_288 } = options;
+  // A wrong one would fail in every call, and pages would go on without a cache.
+  checkNumber("ttl", ttl, 1);
+  checkNumber("staleFor", staleFor, 0);
+  checkNumber("passFor", passFor, 1);
+  checkNumber("maxBytes", maxBytes, 0);
   const { authorized = false, ignoreCookies = false } = options;
   const prefix = options.prefix ?? "http:";
   const names = [...options.vary ?? []].map((name) => name.toLowerCase());

@@ -37,6 +37,19 @@ const UNKEPT: readonly string[] = [
   ...["age", "connection", "keep-alive", "transfer-encoding", "content-length"],
 ];
 const NEWLINE = 10;
+/** Ten years in seconds, the longest time of `getOrSet`. */
+const MAX = 315_360_000;
+
+/** Throws if an option is not a whole number from `min` on. */
+export function checkNumber(name: string, value: unknown, min: number): void {
+  if (Number.isInteger(value) && Number(value) >= min && Number(value) <= MAX) {
+    return;
+  }
+  throw new RangeError(
+    `Cannot use ${name}: ${String(value)}, whole numbers from ${min} to ` +
+      `${MAX} are allowed`,
+  );
+}
 
 /** Whether a response may be kept, as far as its headers tell. */
 export function isStorable(

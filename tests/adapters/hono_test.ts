@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Context, Hono } from "hono";
 import { Client } from "@x/memcache";
 import { cacheResponses, type CacheResponsesOptions } from "@x/memcache/hono";
@@ -279,4 +279,15 @@ test("cacheResponses() hands on what the page throws", async () => {
     assertEquals([status, text], [500, "Out of order"]);
     assertEquals((await ask()).status, 500);
   });
+});
+
+test("cacheResponses() refuses numbers that it cannot use", async () => {
+  const client = new Client();
+  for (const name of ["ttl", "staleFor", "passFor", "maxBytes"]) {
+    for (const value of [-1, 0.5, NaN, Infinity, "60", 1e9]) {
+      const make = () => cacheResponses(client, { [name]: value });
+      assertThrows(make, RangeError, `Cannot use ${name}: ${value}`);
+    }
+  }
+  await client.close();
 });
