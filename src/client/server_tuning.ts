@@ -221,14 +221,12 @@ function classesText(classes: unknown): string {
   if (classes === "all") return classes;
   const isList = typeof classes === "object" && classes !== null &&
     Symbol.iterator in classes;
-  // What is no iterator throws by itself; on Bun a set does not say what.
+  // What is no iterator throws by itself, and says so everywhere; a set does not.
   const list = isList
     ? new Set(Array.from(classes as Iterable<unknown>))
     : [classes];
-  // Array.from says what is wrong on every runtime, a spread does not on Bun.
-  const ids = Array.from(
-    list,
-    (id) => checkInteger("class", id, 1, LAST_CLASS, "lru_crawler"),
+  const ids = [...list].map((id) =>
+    checkInteger("class", id, 1, LAST_CLASS, "lru_crawler")
   );
   if (ids.length > 0) return ids.join(",");
   throw illegal("classes", "", 'at least one, or "all"', "lru_crawler");

@@ -85,7 +85,8 @@ function readTopics(
   if (topics === undefined) return DEFAULT;
   const isList = typeof topics === "object" && topics !== null &&
     Symbol.iterator in topics;
-  const list = isList ? new Set(Array.from(topics)) : new Set([topics]);
+  // An array, as a set does not say everywhere what is wrong with a list.
+  const list = new Set(isList ? Array.from(topics) : [topics]);
   for (const topic of list) {
     if (!TOPICS.has(topic)) throw illegal(describe(topic));
   }
