@@ -52,7 +52,7 @@ export class ServerEvent extends Event {
  * | --- | --- |
  * | `serverfailing` | the server has failed, and commands for it fail at once until it is tried again |
  * | `serverdead` | it has failed in all of these, and is out of the ring: its keys belong to others |
- * | `serverback` | it answers again, or its time out of the ring is over and it has its keys back |
+ * | `serverback` | it answers again; or it was dead, and the first command after its time out of the ring has given it its keys back |
  * | `connectionopened` | a connection to it is open |
  * | `connectionlost` | a connection was lost that the client did not close itself |
  *

@@ -59,7 +59,8 @@ export interface HashClientOptions extends PooledClientOptions {
   retryTimeout?: number;
   /**
    * Milliseconds for which a dead server stays out of the ring, up to a tenth
-   * more at random.
+   * more at random. The first command after that takes it back, whatever its
+   * key; no timer does.
    *
    * @default {60000}
    */
