@@ -33,13 +33,11 @@ interface Needed {
   readonly version: string;
 }
 
-/** Lists the packages that the entries need, and those that these need. */
-async function listNeeded(): Promise<Needed[]> {
+/** Lists the packages that files need, and those that these need. */
+async function listNeeded(files: readonly string[]): Promise<Needed[]> {
   const found = new Map<string, Needed>();
   const texts = await Promise.all(
-    Object.values(config.exports).map((file) =>
-      succeed(deno("info", "--json", file))
-    ),
+    files.map((file) => succeed(deno("info", "--json", file))),
   );
   for (const text of texts) {
     const { npmPackages } = JSON.parse(text) as {
@@ -100,14 +98,17 @@ async function readCheckout(folder: string): Promise<Package> {
   return await readPackage(`${folder}/package`, tarball);
 }
 
-/** Reads the dependencies, from where Deno keeps them. */
-async function readNeeded(folder: string): Promise<Package[]> {
-  await succeed(deno("cache", "--quiet", ...Object.values(config.exports)));
+/** Reads the dependencies of files, from where Deno keeps them. */
+async function readNeeded(
+  folder: string,
+  files: readonly string[],
+): Promise<Package[]> {
+  await succeed(deno("cache", "--quiet", ...files));
   const { npmCache } = JSON.parse(await succeed(deno("info", "--json")));
   const hosts: string[] = [];
   for await (const { name } of Deno.readDir(npmCache)) hosts.push(name);
   const packages: Package[] = [];
-  for (const { name, version } of await listNeeded()) {
+  for (const { name, version } of await listNeeded(files)) {
     const host = hosts.find((host) =>
       exists(`${npmCache}/${host}/${name}/${version}/package.json`)
     );
@@ -120,12 +121,17 @@ async function readNeeded(folder: string): Promise<Package[]> {
 
 let packed: Promise<Package[]> | undefined;
 
-/** The packed checkout and what it depends on, made once for a file of tests. */
-function packAll(): Promise<Package[]> {
+/**
+ * The packed checkout, what it depends on, and what programs do, made once for a
+ * file of tests.
+ */
+function packAll(programs: readonly string[]): Promise<Package[]> {
   return packed ??= (async () => {
     const packages: Package[] = [];
+    const files = [...Object.values(config.exports), ...programs];
     await withFolder(async (folder) => {
-      packages.push(await readCheckout(folder), ...await readNeeded(folder));
+      const needed = await readNeeded(folder, files);
+      packages.push(await readCheckout(folder), ...needed);
     });
     return packages;
   })();
@@ -145,13 +151,17 @@ export class NpmStandIn {
   }
 
   /**
-   * Starts a registry with the packed checkout and what it depends on. The
-   * tarball is not the one of its checksum if `changed`.
+   * Starts a registry with the packed checkout and what it depends on, and with
+   * what `programs` do: files of the checkout, the same in all calls of a file
+   * of tests. The tarball is not the one of its checksum if `changed`.
    */
   static async start(
-    { changed = false }: { changed?: boolean } = {},
+    { changed = false, programs = [] }: {
+      changed?: boolean;
+      programs?: readonly string[];
+    } = {},
   ): Promise<NpmStandIn> {
-    const [own, ...needed] = await packAll();
+    const [own, ...needed] = await packAll(programs);
     // Bytes behind the end of an archive change nothing but its checksum.
     const bytes = new Uint8Array([...own.bytes, ...new Uint8Array(512)]);
     return new NpmStandIn([changed ? { ...own, bytes } : own, ...needed]);
