@@ -10,6 +10,7 @@ const TOOLS = `${ROOT}.ci/node_modules/`;
 const DENO_ONLY: readonly string[] = [
   "tests/bench_test.ts",
   "tests/docs_test.ts",
+  "tests/examples/",
   "tests/layers_test.ts",
   "tests/package/",
   "tests/package_test.ts",
