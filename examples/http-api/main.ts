@@ -2,19 +2,20 @@
  * An HTTP API whose answers come from memcached, and from the database when
  * memcached is down:
  *
- *     deno run --allow-net main.ts [memcached] [port]
+ *     deno run --allow-net main.ts [memcached] [port] [timeout]
  *
  * @module
  */
 import { Client, type GetOrSetOptions } from "@x/memcache";
 import { findProduct, type Product, queries, setPrice } from "./database.ts";
 
-const [memcached = "localhost:11211", port = "8000"] = Deno.args;
+const [memcached = "localhost:11211", port = "8000", timeout = "250"] =
+  Deno.args;
 
 const cache = new Client(memcached, {
   keyPrefix: "shop:",
   // What a request can spare for a cache, in milliseconds.
-  timeout: 250,
+  timeout: Number(timeout),
   // A read that fails is a miss: the database answers.
   errorsAsMisses: true,
   onError: (error) => console.error(`cache: ${error.code} ${error.server}`),

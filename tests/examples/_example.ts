@@ -118,11 +118,14 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** Starts the program of an example, with arguments. */
+/** Starts the program of an example with a memcached, on a free port. */
 export type Start = (
-  args: readonly string[],
+  memcached: string,
   env?: Readonly<Record<string, string>>,
 ) => Promise<Program>;
+
+/** Milliseconds that memcached has to answer on a machine with much to do. */
+const TIMEOUT = "5000";
 
 /**
  * Gives a function what starts an example of Deno in the checkout, where the
@@ -194,7 +197,8 @@ async function withPrograms(
 ): Promise<void> {
   const programs: Program[] = [];
   try {
-    await fn(async (args, env) => {
+    await fn(async (memcached, env) => {
+      const args = [memcached, "0", TIMEOUT];
       const program = await Program.start([...command, ...args], cwd, env);
       programs.push(program);
       return program;

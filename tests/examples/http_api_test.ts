@@ -30,8 +30,8 @@ test(
     await withMemcached({}, async ({ server }) => {
       await onDeno("http-api", async (start) => {
         const programs = [
-          await start([server, "0"]),
-          await start([server, "0"]),
+          await start(server),
+          await start(server),
         ];
         const answers = await Promise.all(
           Array.from(
@@ -56,7 +56,7 @@ test(
   async () => {
     await withMemcached({}, async ({ server }) => {
       await onDeno("http-api", async (start) => {
-        const program = await start([server, "0"]);
+        const program = await start(server);
         assertEquals((await program.ask("/products/1")).body, TEA);
         assertEquals((await put(program, 4)).body, { ...TEA, price: 4 });
         const { body } = await program.ask("/products/1");
@@ -79,7 +79,7 @@ test(
 test("http-api keeps that a product does not exist", async () => {
   await withMemcached({}, async ({ server }) => {
     await onDeno("http-api", async (start) => {
-      const program = await start([server, "0"]);
+      const program = await start(server);
       for (let i = 0; i < 3; i++) {
         assertEquals((await program.ask("/products/9")).status, 404);
       }
@@ -92,7 +92,7 @@ test("http-api answers with what it has while it loads anew", async () => {
   const server = await MemcachedServer.start();
   try {
     await onDeno("http-api", async (start) => {
-      const program = await start([server.address, "0"]);
+      const program = await start(server.address);
       await program.ask("/products/1");
       assertEquals(await queriesOf(program), 1);
       // The last seconds of the ttl, and those after it.
@@ -115,7 +115,7 @@ test("http-api answers with what it has while it loads anew", async () => {
 test("http-api answers from the database while memcached is down", async () => {
   await withMemcached({}, async (memcached) => {
     await onDeno("http-api", async (start) => {
-      const program = await start([memcached.server, "0"]);
+      const program = await start(memcached.server);
       await program.ask("/products/1");
       await memcached.kill();
       const asked = Array.from(
@@ -145,7 +145,7 @@ test("http-api answers what it was asked when it is told to end", async () => {
   const server = await MemcachedServer.start();
   try {
     await onDeno("http-api", async (start) => {
-      const program = await start([server.address, "0"]);
+      const program = await start(server.address);
       // The lease: from then on it loads.
       const asked = server.nextRequest(({ command }) => command === "ms");
       const answer = program.ask("/products/1");
@@ -166,7 +166,7 @@ test("http-api answers what it was asked when it is told to end", async () => {
 test("http-api does what its page says", async () => {
   await withMemcached({}, async ({ server }) => {
     await onDeno("http-api", async (start) => {
-      await followPage("http-api", await start([server, "0"]));
+      await followPage("http-api", await start(server));
     });
   });
 }, OPTIONS);
