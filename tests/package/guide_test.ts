@@ -5,12 +5,14 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { needsMemcached, withMemcached } from "../_memcached.ts";
 import { test } from "../_runtime.ts";
 import { installEnv, NPM_INSTALL, NpmStandIn, writeProject } from "./_npm.ts";
 import {
   BUN,
   deno,
+  execute,
   lacks,
   ROOT,
   succeed,
@@ -21,12 +23,23 @@ import {
 /** The Node that runs TypeScript as it is written. */
 const NODE = "node26/bin/node";
 
+/** As `deno add` leaves a project, but for where the package comes from. */
+const SOURCES = {
+  "@x/memcache": `${ROOT}/mod.ts`,
+  "@x/memcache/testing": `${ROOT}/src/testing/mod.ts`,
+};
+
+/** The pages whose commands are run. */
+const WITH_COMMANDS = ["getting-started.md", "tls-and-authentication.md"];
+
 /** A block of code of a page. */
 interface Block {
   /** The file that it is kept as: its own name, or one by page and line. */
   readonly file: string;
   /** Its language. */
   readonly language: string;
+  /** Whether it is a file of tests, for the runner of one runtime. */
+  readonly isTest: boolean;
   /** What it says. */
   readonly text: string;
 }
@@ -43,11 +56,13 @@ async function listPages(): Promise<string[]> {
 /** The blocks of a page that have a language, in their order. */
 async function readBlocks(page: string): Promise<Block[]> {
   const text = await Deno.readTextFile(`${ROOT}/docs/${page}`);
-  const fences = text.matchAll(/^```(\w+)(?: (\S+))?\n([\s\S]*?)^```$/gm);
+  const fences = text.matchAll(
+    /^```(\w+)(?: ignore)?(?: (\S+))?\n([\s\S]*?)^```$/gm,
+  );
   return [...fences].map(({ 1: language, 2: name, 3: body, index }) => {
     const line = text.slice(0, index).split("\n").length;
     const file = name ?? `${page.replace(/\.md$/, "")}_${line}.ts`;
-    return { file, language, text: body };
+    return { file, language, isTest: /_test\.ts$/.test(file), text: body };
   });
 }
 
@@ -81,9 +96,11 @@ test("the guide has only blocks that are run, or are no programs", async () => {
     const text = await Deno.readTextFile(`${ROOT}/docs/${page}`);
     const fences = [...text.matchAll(/^```(.*)$/gm)].map(([, info]) => info);
     for (const info of fences.filter((_, i) => i % 2 === 0)) {
-      assert(/^(?:ts(?: \w+\.ts)?|sh|text|mermaid)$/.test(info), info);
-      // Commands are run on the first page only.
-      assert(info !== "sh" || page === "getting-started.md", page);
+      assert(
+        /^(?:ts(?: \w+\.ts)?|ts ignore \w+_test\.ts|sh|text)$/.test(info),
+        info,
+      );
+      assert(info !== "sh" || WITH_COMMANDS.includes(page), page);
     }
     assertEquals(fences.length % 2, 0, page);
   }
@@ -91,7 +108,8 @@ test("the guide has only blocks that are run, or are no programs", async () => {
 
 test("the blocks of the guide run on Deno, Node and Bun", async () => {
   await withGuide(async (blocks, options) => {
-    const files = blocks.filter(({ language }) => language === "ts")
+    const files = blocks
+      .filter(({ language, isTest }) => language === "ts" && !isTest)
       .map(({ file }) => file);
     assert(files.length > 4, `${files.length} blocks`);
     const asJson = ["run", "-A", "--node-modules-dir=manual"];
@@ -103,6 +121,35 @@ test("the blocks of the guide run on Deno, Node and Bun", async () => {
   });
 }, { timeout: 240_000, skip: lacks(NODE, BUN) });
 
+test("the tests of the guide pass, each by its runner", async () => {
+  await withGuide(async (blocks, { cwd, env }) => {
+    const files = blocks.filter(({ isTest }) => isTest)
+      .map(({ file }) => file);
+    assertEquals(files.map((file) => file.match(/_([a-z]+)_test/)?.[1]), [
+      ...["deno", "node", "bun"],
+    ]);
+    const [forDeno, forNode, forBun] = files;
+    const passes = async (command: string[], cwd: string, sign: RegExp) => {
+      const { code, out, error } = await execute(command, { cwd, env });
+      assertEquals(code, 0, out + error);
+      assertMatch(out + error, sign);
+    };
+    await withFolder(async (cwd) => {
+      const config = JSON.stringify({ imports: SOURCES });
+      await Deno.writeTextFile(`${cwd}/deno.json`, config);
+      for (const { file, language, text } of blocks) {
+        if (language === "ts") await Deno.writeTextFile(`${cwd}/${file}`, text);
+      }
+      await succeed(deno("check", forNode), { cwd });
+      const command = deno("test", "--allow-net", forDeno);
+      await passes(command, cwd, /^ok \| 1 passed/m);
+    });
+    const node = [tool(NODE), "--no-warnings", "--test", forNode];
+    await passes(node, cwd, /^. pass 1$/m);
+    await passes([tool(BUN), "test", `./${forBun}`], cwd, /^ *1 pass$/m);
+  });
+}, { timeout: 120_000, skip: lacks(NODE, BUN) });
+
 test("the commands of the first page come to what it says", async () => {
   await withGuide(async (_blocks, { cwd, env }) => {
     const blocks = await readBlocks("getting-started.md");
@@ -113,13 +160,8 @@ test("the commands of the first page come to what it says", async () => {
       node: [tool(NODE), "--no-warnings"],
       bun: [tool(BUN)],
     };
-    // As `deno add` leaves a project, but for where the package comes from.
-    const imports = {
-      "@x/memcache": `${ROOT}/mod.ts`,
-      "@x/memcache/testing": `${ROOT}/src/testing/mod.ts`,
-    };
-    const config = JSON.stringify({ imports, nodeModulesDir: "manual" });
-    await Deno.writeTextFile(`${cwd}/deno.json`, config);
+    const config = { imports: SOURCES, nodeModulesDir: "manual" };
+    await Deno.writeTextFile(`${cwd}/deno.json`, JSON.stringify(config));
     const lines = commands.text.trim().split("\n");
     assertEquals(lines.map((line) => line.split(" ")[0]).sort(), [
       ...["bun", "deno", "node"],
@@ -133,3 +175,84 @@ test("the commands of the first page come to what it says", async () => {
     }
   });
 }, { timeout: 120_000, skip: lacks(NODE, BUN) });
+
+/** Calls what the blocks of the page on TLS export, and says what comes of it. */
+const TLS_DRIVER = `
+import { copyFileSync, renameSync } from "node:fs";
+import process from "node:process";
+import { connect } from "./cache.ts";
+import { connectRenewed } from "./renewed.ts";
+
+const [server, folder] = process.argv.slice(2);
+const simple = connect(server, folder);
+const renewed = connectRenewed(server, folder);
+console.log(await simple.version(), await renewed.version());
+
+// The next connection has the certificate that is there then.
+renameSync(folder + "/client.pem", folder + "/kept.pem");
+await renewed.disconnect();
+const error = await renewed.version().catch((error) => error);
+copyFileSync(folder + "/ca.pem", folder + "/client.pem");
+await simple.version();
+renameSync(folder + "/kept.pem", folder + "/client.pem");
+while (await renewed.version().catch(() => undefined) === undefined) {
+  await new Promise((resolve) => setTimeout(resolve, 10));
+}
+console.log(error.code, error.cause.code);
+
+const refreshed = await renewed.rawCommand("refresh_certs");
+console.log(new TextDecoder().decode(refreshed));
+await simple.close();
+await renewed.close();
+`;
+
+test(
+  "the page on TLS comes to a memcached that lets its clients in",
+  async () => {
+    await withGuide(async (_blocks, { cwd, env }) => {
+      const blocks = await readBlocks("tls-and-authentication.md");
+      const [make, start, ask] = blocks.filter(({ language }) =>
+        language === "sh"
+      ).map(({ text }) => text.replace(/\\\n\s*/g, "").trim());
+      await succeed(["sh", "-c", make], { cwd, env });
+      // memcached may run as somebody else, who has to come to the files.
+      const files = /\b(?:\w+\.(?:pem|key)|users)\b/g;
+      for (const [file] of start.matchAll(files)) {
+        await Deno.chmod(`${cwd}/${file}`, 0o644);
+      }
+      await Deno.chmod(cwd, 0o755);
+      const [program, ...args] = start.replace(files, `${cwd}/$&`).split(" ");
+      assertEquals(program, "memcached");
+      await withMemcached({ args }, async ({ port }) => {
+        const server = `localhost:${port}`;
+        const [npx, memcache, ...question] = ask.split(" ");
+        assertEquals([npx, memcache], ["npx", "memcache"]);
+        const asked = await succeed([
+          `${cwd}/node_modules/.bin/memcache`,
+          ...question.map((word) => word === "localhost" ? server : word),
+        ], { cwd, env });
+        assertMatch(asked, /1\.\d+\.\d+/);
+        await Deno.writeTextFile(`${cwd}/driver.ts`, TLS_DRIVER);
+        const asJson = ["run", "-A", "--node-modules-dir=manual"];
+        for (
+          const run of [
+            deno(...asJson),
+            [tool(NODE), "--no-warnings"],
+            [tool(BUN)],
+          ]
+        ) {
+          const command = [...run, "driver.ts", server, cwd];
+          const [versions, failure, refreshed] =
+            (await succeed(command, { cwd, env })).split("\n");
+          assertMatch(versions, /^(1\.\d+\.\d+) \1$/);
+          assertEquals(failure, "ERR_CONNECTION ENOENT");
+          assertEquals(refreshed, "OK");
+        }
+      });
+    });
+  },
+  {
+    timeout: 120_000,
+    skip: lacks(NODE, BUN) || needsMemcached.skip === true,
+  },
+);
