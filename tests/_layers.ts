@@ -15,17 +15,19 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ring: ["errors", "types", "hash"],
   wire: ["errors", "types"],
   conn: ["errors", "types"],
-  connection: ["errors", "types", "wire", "conn/conn.ts"],
+  telemetry: ["errors", "types"],
+  connection: ["errors", "types", "wire", "conn/conn.ts", "telemetry"],
   pool: ["errors", "types", "connection", "conn/conn.ts"],
   serde: ["errors", "types"],
   cache: ["errors", "types", "wire"],
   client: [
     ...["errors", "types", "hash", "wire", "conn", "connection", "pool"],
-    ...["serde", "cache"],
+    ...["serde", "cache", "telemetry"],
   ],
   discovery: ["errors", "types", "conn", "client"],
   cluster: [
     ...["errors", "types", "ring", "client", "conn/address.ts", "discovery"],
+    ...["telemetry"],
   ],
   retry: [
     ...["errors", "types", "client/commands.ts", "client/meta_commands.ts"],
@@ -56,13 +58,13 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   structured: ["errors", "types", "serde"],
   cli: ["mod", "testing"],
   adapters: [
-    ...["types", "cache/options.ts", "client/commands.ts"],
-    ...["client/key_encoders.ts"],
+    ...["errors", "types", "cache/options.ts", "client/commands.ts"],
+    ...["client/key_encoders.ts", "wire/numbers.ts", "wire/ttl.ts"],
   ],
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
     ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
-    ...["cache", "hash", "ring"],
+    ...["cache", "hash", "ring", "telemetry"],
   ],
 };
 

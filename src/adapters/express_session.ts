@@ -24,6 +24,7 @@
 
 import { EventEmitter } from "node:events";
 import type { KeyCommands } from "../client/commands.ts";
+import { checkClient, checkFlag, checkNumber, checkText } from "./checks.ts";
 import { deleteAll, listKeys, toSeconds } from "./keys.ts";
 
 export type { KeyCommands };
@@ -73,7 +74,8 @@ export interface MemcacheStoreOptions {
    */
   prefix?: string;
   /**
-   * Seconds that a session is kept whose cookie ends with the browser.
+   * Seconds that a session is kept whose cookie ends with the browser, 0 for as
+   * long as there is memory.
    *
    * @default {86_400}
    */
@@ -138,6 +140,7 @@ export class MemcacheStore extends EventEmitter {
    * @param session The module express-session.
    * @param client Any client, or a namespace of one; it stays the caller's.
    * @param options What is put before keys, lifetimes.
+   * @throws {MemcacheIllegalInputError} If an option cannot be used.
    */
   constructor(
     session: SessionModule,
@@ -150,6 +153,10 @@ export class MemcacheStore extends EventEmitter {
     this.#prefix = options.prefix ?? "sess:";
     this.#ttl = options.ttl ?? 86_400;
     this.#disableTouch = options.disableTouch ?? false;
+    checkClient(client, "getMany");
+    checkText("prefix", this.#prefix);
+    checkNumber("ttl", this.#ttl, 0);
+    checkFlag("disableTouch", this.#disableTouch);
   }
 
   /**

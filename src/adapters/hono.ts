@@ -17,25 +17,35 @@
  * @module
  */
 
-import type { GetOrSetOptions } from "../cache/options.ts";
+import type { LoadContext } from "../cache/options.ts";
 import type { KeyCommands } from "../client/commands.ts";
-import { sha256Keys } from "../client/key_encoders.ts";
+import { checkClient } from "./checks.ts";
 import {
-  checkNumber,
-  isStorable,
-  readBody,
+  type Answer,
+  isCurrent,
+  isOf304,
   type Record,
   Records,
+} from "./records.ts";
+import {
+  type Asked,
+  type CacheResponsesOptions,
+  CONDITIONS,
+  isStorable,
+  keyOf,
+  passes,
+  readRules,
+  type Rules,
 } from "./responses.ts";
 
-export type { KeyCommands };
+export type { CacheResponsesOptions, KeyCommands };
 
 /** What is used of Hono's context. */
 export interface HonoContext {
   /** The request. */
   readonly req: {
     /** The request as the runtime has it. */
-    readonly raw: Request;
+    raw: Request;
   };
   /** The response so far. */
   res: Response | undefined;
@@ -47,63 +57,6 @@ export type HonoMiddleware = (
   next: () => Promise<void>,
 ) => Promise<Response | void>;
 
-/** Options of {@linkcode cacheResponses}. */
-export interface CacheResponsesOptions {
-  /**
-   * Seconds that a response is kept, at least 1.
-   *
-   * @default {60}
-   */
-  ttl?: number;
-  /**
-   * Seconds after the `ttl` in which the old response is given to all but one
-   * request, which makes the new one. Needs a server with meta commands.
-   *
-   * @default {0}
-   */
-  staleFor?: number;
-  /**
-   * Seconds for which it is kept that a response may not be, at least 1, so that
-   * requests for it do not wait for one another.
-   *
-   * @default {5}
-   */
-  passFor?: number;
-  /**
-   * Names of request headers that responses depend on: each combination has a
-   * response of its own. A response whose `Vary` names others is not kept.
-   *
-   * @default {[]}
-   */
-  vary?: readonly string[];
-  /**
-   * Whether requests with `Authorization` are served, too: each value of it has
-   * responses of its own.
-   *
-   * @default {false}
-   */
-  authorized?: boolean;
-  /**
-   * Whether requests with `Cookie` are served as those without. Only for pages
-   * that do not look at cookies.
-   *
-   * @default {false}
-   */
-  ignoreCookies?: boolean;
-  /**
-   * Bytes of the largest body that is kept.
-   *
-   * @default {524_288}
-   */
-  maxBytes?: number;
-  /**
-   * What is put before keys, which are the SHA-256 of what responses depend on.
-   *
-   * @default {"http:"}
-   */
-  prefix?: string;
-}
-
 /**
  * Makes middleware that keeps responses in memcached, and answers from there.
  *
@@ -111,13 +64,20 @@ export interface CacheResponsesOptions {
  *   (`getOrSet`). With `staleFor` one of them makes the page anew once its time
  *   is over, and the others get the old one meanwhile.
  * - Kept are responses to `GET` with status 200, and `HEAD` is answered from
- *   them. Never kept is what has `Set-Cookie`, a `Cache-Control` with `no-store`,
- *   `no-cache` or `private`, or one that allows less than `ttl` seconds, a `Vary`
- *   that goes beyond `vary`, more than `maxBytes`, and event streams. Requests
- *   with `Authorization`, `Cookie`, `Range`, or `Cache-Control: no-store` go by,
- *   unless the options say otherwise.
- * - Responses have an `ETag`, their own or one of their bytes; a request with
- *   that `If-None-Match` is answered by 304. `Age` says how old a response is.
+ *   them. Never kept is what has `Set-Cookie`; a `Cache-Control` with `no-store`,
+ *   `no-cache` or `private`, or one that allows less than `ttl` seconds, as
+ *   `Expires` may, too (with `must-revalidate`: less than `ttl` and `staleFor`);
+ *   a `Vary` that goes beyond `vary`; a `Content-Encoding`, unless `vary` has
+ *   `Accept-Encoding`; more than `maxBytes`; and event streams.
+ * - Requests with `Authorization`, `Cookie`, `Range`, `If-Match`,
+ *   `If-Unmodified-Since` or `Cache-Control: no-store` go by, unless the options
+ *   say otherwise. How old an answer may be is for the options to say: `max-age`
+ *   and `no-cache` of a request change nothing.
+ * - Responses have an `ETag`, their own or one of their bytes, and those who have
+ *   them are answered by 304 (`If-None-Match`, else `If-Modified-Since`). The
+ *   page does not see these two. `Age` says how old a response is.
+ * - A page that answers 500 or above when it is made anew does not take the place
+ *   of the old one. Nothing else does before its time, no `POST` either.
  * - The body is read to its end before the answer begins, up to `maxBytes`.
  * - A cache that is down never breaks a page: it is made as without one. A
  *   server that does not answer costs the client's `timeout` for each page.
@@ -150,69 +110,139 @@ export interface CacheResponsesOptions {
  * @param client Any client, or a namespace of one; it stays the caller's.
  * @param options Lifetimes, what responses depend on, limits.
  * @returns The middleware, for `app.use`.
- * @throws {RangeError} If a number among the options cannot be used.
+ * @throws {MemcacheIllegalInputError} If an option cannot be used.
  */
 export function cacheResponses(
   client: KeyCommands,
   options: CacheResponsesOptions = {},
 ): HonoMiddleware {
-  const { ttl = 60, staleFor = 0, passFor = 5, maxBytes = 524_288 } = options;
-  // A wrong one would fail in every call, and pages would go on without a cache.
-  checkNumber("ttl", ttl, 1);
-  checkNumber("staleFor", staleFor, 0);
-  checkNumber("passFor", passFor, 1);
-  checkNumber("maxBytes", maxBytes, 0);
-  const { authorized = false, ignoreCookies = false } = options;
-  const prefix = options.prefix ?? "http:";
-  const names = [...options.vary ?? []].map((name) => name.toLowerCase());
-  if (authorized) names.push("authorization");
-  const calls: GetOrSetOptions = {
-    ...{ ttl, staleFor, refresh: "wait", negativeTtl: passFor },
-  };
-  const rules = { ttl, maxBytes, vary: new Set(names) };
-
-  const passes = ({ method, headers }: Request): boolean =>
-    (method !== "GET" && method !== "HEAD") || headers.has("range") ||
-    (headers.has("authorization") && !authorized) ||
-    (headers.has("cookie") && !ignoreCookies && !rules.vary.has("cookie")) ||
-    /\bno-store\b/i.test(headers.get("cache-control") ?? "");
-
-  const keyOf = ({ url, headers }: Request): string =>
-    prefix + sha256Keys(JSON.stringify([
-      url.split("#")[0],
-      ...names.map((name) => [name, headers.get(name)]),
-    ]));
+  checkClient(client, "getOrSet");
+  const rules = readRules(options);
 
   return async (context, next) => {
     const request = context.req.raw;
-    if (passes(request)) return await next();
-    const key = keyOf(request);
-    let made: Promise<void> | undefined;
-    const make = async (): Promise<Uint8Array | undefined> => {
-      made = next();
-      await made;
-      const { res } = context;
-      if (res === undefined || !isStorable(res, rules)) return undefined;
-      const body = await readBody(res.clone(), maxBytes);
-      return body && await Records.write(res, body, Date.now());
+    const asked = askedOf(request);
+    if (passes(asked, rules)) return await next();
+    const key = keyOf(asked, rules);
+    let made: Promise<Uint8Array | undefined> | undefined;
+    const make = async (
+      _key: string,
+      { isRefresh }: LoadContext,
+    ): Promise<Uint8Array | undefined> => {
+      made = makePage(context, next, rules);
+      const bytes = await made;
+      const { status = 0 } = context.res ?? {};
+      if (!isRefresh || status < 500) return bytes;
+      throw new Error(`Cannot make page anew: its handler answered ${status}`);
     };
     let record: Record | undefined;
     try {
       // What answers a HEAD may have no body: it is answered, but not kept.
-      const bytes = request.method === "HEAD"
+      const bytes = asked.method === "HEAD"
         ? await client.get<Uint8Array>(key)
-        : await client.getOrSet(key, make, calls);
+        : await client.getOrSet(key, make, rules.calls);
       record = Records.read(bytes);
     } catch {
       // The client's onError is told; the page is made without the cache.
     }
+    if (made === undefined) {
+      if (record === undefined) return await next();
+      return respond(Records.answer(record, asked, Date.now()));
+    }
     // Whatever has become of the cache: a page that was begun is this one, and
     // its error is the request's.
-    if (record === undefined) return await (made ?? next());
-    const response = Records.respond(record, request, Date.now());
-    if (made === undefined) return response;
+    const own = Records.read(await made);
+    const { res } = context;
+    const response = own === undefined
+      ? unkept(res, asked)
+      : respond(Records.own(own, asked, res?.headers.get("age")));
+    if (response === res) return;
     // Hono would add the headers of the one before.
     context.res = undefined;
     context.res = response;
   };
+}
+
+function askedOf({ method, url, headers }: Request): Asked {
+  const header = (name: string): string | null => headers.get(name);
+  return { method, url: url.split("#")[0], header };
+}
+
+/** Has a page made, and makes a record of it if it may be kept. */
+async function makePage(
+  context: HonoContext,
+  next: () => Promise<void>,
+  rules: Rules,
+): Promise<Uint8Array | undefined> {
+  const request = context.req.raw;
+  const { url, method, headers, signal } = request;
+  if (CONDITIONS.some((name) => headers.has(name))) {
+    // Whether the client has it is said here: to keep it, all of it is needed.
+    const rest = new Headers(headers);
+    for (const name of CONDITIONS) rest.delete(name);
+    // Made of its parts: Bun keeps the headers of a request that it is given.
+    context.req.raw = new Request(url, { method, headers: rest, signal });
+  }
+  try {
+    await next();
+  } finally {
+    context.req.raw = request;
+  }
+  const at = Date.now();
+  const { res } = context;
+  if (!res?.body || !isStorable(res.status, res.headers, rules)) {
+    return undefined;
+  }
+  const chunks = await readBody(res.clone(), rules.maxBytes);
+  if (chunks === undefined) return undefined;
+  const kept = new Headers(res.headers);
+  if (!kept.has("content-type")) {
+    // On Bun the type of a text is no header before it is sent.
+    const { type } = await res.clone().blob();
+    if (type !== "") kept.set("content-type", type);
+  }
+  return Records.write(kept, chunks, at);
+}
+
+/** The body of a response; `undefined` if it is larger than allowed. */
+async function readBody(
+  { body }: Response,
+  maxBytes: number,
+): Promise<Uint8Array[] | undefined> {
+  const reader = body?.getReader();
+  if (reader === undefined) return undefined;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return chunks;
+    length += value.length;
+    if (length > maxBytes) {
+      // The other branch goes on: this one need not be waited for.
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+    chunks.push(value);
+  }
+}
+
+function respond({ status, headers, body }: Answer): Response {
+  // A copy: the bytes may be those of other requests, too.
+  return new Response(body?.slice() ?? null, { status, headers });
+}
+
+/** What is answered by a page that is not kept: it has not seen conditions. */
+function unkept(
+  response: Response | undefined,
+  asked: Asked,
+): Response | undefined {
+  if (response?.status !== 200 || !isCurrent(asked, response.headers)) {
+    return response;
+  }
+  const headers = new Headers(response.headers);
+  for (const name of [...headers.keys()]) {
+    if (!isOf304(name) && name !== "set-cookie") headers.delete(name);
+  }
+  response.body?.cancel().catch(() => {});
+  return new Response(null, { status: 304, headers });
 }

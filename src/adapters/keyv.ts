@@ -18,6 +18,7 @@
  */
 
 import type { KeyCommands } from "../client/commands.ts";
+import { checkClient } from "./checks.ts";
 import { deleteAll, toSeconds } from "./keys.ts";
 
 export type { KeyCommands };
@@ -80,8 +81,10 @@ export class KeyvMemcache {
    * Makes a storage adapter around a client.
    *
    * @param client Any client, or a namespace of one; it stays the caller's.
+   * @throws {MemcacheIllegalInputError} If it is no client.
    */
   constructor(client: KeyCommands) {
+    checkClient(client, "getMany");
     this.#client = client;
   }
 

@@ -1,174 +1,215 @@
 /**
- * Responses as they are kept: which may be, and their form.
- *
- * A record is a line of JSON (when it was made, its headers) and the bytes of
- * the body.
+ * Which responses are kept, for which requests, under which keys.
  *
  * @module
  */
 
-/** What a response has to keep to. */
+import type { GetOrSetOptions } from "../cache/options.ts";
+import { sha256Keys } from "../client/key_encoders.ts";
+import { checkFlag, checkNumber, refuse } from "./checks.ts";
+
+/** Options of {@linkcode cacheResponses}. */
+export interface CacheResponsesOptions {
+  /**
+   * Seconds that a response is kept, at least 1.
+   *
+   * @default {60}
+   */
+  ttl?: number;
+  /**
+   * Seconds after the `ttl` in which the old response is given to all but one
+   * request, which makes the new one. Needs a server with meta commands.
+   *
+   * @default {0}
+   */
+  staleFor?: number;
+  /**
+   * Seconds for which it is kept that a response may not be, at least 1, so that
+   * requests for it do not wait for one another.
+   *
+   * @default {5}
+   */
+  passFor?: number;
+  /**
+   * Names of request headers that responses depend on: each combination has a
+   * response of its own. A response whose `Vary` names others is not kept.
+   *
+   * @default {[]}
+   */
+  vary?: readonly string[];
+  /**
+   * Whether requests with `Authorization` are served, too: each value of it has
+   * responses of its own.
+   *
+   * @default {false}
+   */
+  authorized?: boolean;
+  /**
+   * Whether requests with `Cookie` are served as those without. Only for pages
+   * that do not look at cookies.
+   *
+   * @default {false}
+   */
+  ignoreCookies?: boolean;
+  /**
+   * Bytes of the largest body that is kept.
+   *
+   * @default {524_288}
+   */
+  maxBytes?: number;
+  /**
+   * What is put before keys, which are the SHA-256 of what responses depend on:
+   * up to 186 visible characters of ASCII.
+   *
+   * @default {"http:"}
+   */
+  prefix?: string;
+}
+
+/** The options, checked. */
 export interface Rules {
-  /** Seconds that it is kept. */
+  /** Seconds that a response is kept. */
   readonly ttl: number;
+  /** Seconds for which an old one is given. */
+  readonly staleFor: number;
   /** Bytes of the largest body. */
   readonly maxBytes: number;
   /** Names of the request headers that are part of the key, in lower case. */
   readonly vary: ReadonlySet<string>;
+  /** Whether requests with Authorization are served. */
+  readonly authorized: boolean;
+  /** Whether requests with Cookie are served as those without. */
+  readonly ignoreCookies: boolean;
+  /** What is put before keys. */
+  readonly prefix: string;
+  /** Options of `getOrSet`. */
+  readonly calls: GetOrSetOptions;
 }
 
-/** A response that was kept. */
-export interface Record {
-  /** When it was made, in milliseconds. */
-  readonly at: number;
-  /** Its headers, the ETag among them. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Its body. */
-  readonly body: Uint8Array;
+/** What is used of a request. */
+export interface Asked {
+  /** Its method. */
+  readonly method: string;
+  /** The address with its query. */
+  readonly url: string;
+  /** Reads a header, by its name in lower case. */
+  header(name: string): string | null;
 }
 
-/** The headers that a 304 has of the response that it stands for. */
-const OF_304: readonly string[] = [
-  ...["age", "cache-control", "content-location", "date", "etag"],
-  ...["expires", "last-modified", "vary"],
-];
-/** What concerns one connection or one moment, not the response. */
-const UNKEPT: readonly string[] = [
-  ...["age", "connection", "keep-alive", "transfer-encoding", "content-length"],
-];
-const NEWLINE = 10;
-/** Ten years in seconds, the longest time of `getOrSet`. */
-const MAX = 315_360_000;
+/** A name of a header (RFC 9110, "Tokens"); `*` alone means something else. */
+const NAME = /^(?!\*$)[\w!#$%&'*+.^`|~-]+$/;
+const PREFIX = /^[\x21-\x7e]{0,186}$/;
 
-/** Throws if an option is not a whole number from `min` on. */
-export function checkNumber(name: string, value: unknown, min: number): void {
-  if (Number.isInteger(value) && Number(value) >= min && Number(value) <= MAX) {
-    return;
+/** The headers of a request that ask whether a response is still the same. */
+export const CONDITIONS: readonly string[] = [
+  "if-none-match",
+  "if-modified-since",
+];
+
+/**
+ * Reads the options.
+ *
+ * @throws {MemcacheIllegalInputError} If one cannot be used.
+ */
+export function readRules(options: CacheResponsesOptions): Rules {
+  const { ttl = 60, staleFor = 0, passFor = 5, maxBytes = 524_288 } = options;
+  checkNumber("ttl", ttl, 1);
+  checkNumber("staleFor", staleFor, 0);
+  checkNumber("passFor", passFor, 1);
+  checkNumber("maxBytes", maxBytes, 0);
+  const { authorized = false, ignoreCookies = false } = options;
+  checkFlag("authorized", authorized);
+  checkFlag("ignoreCookies", ignoreCookies);
+  const { prefix = "http:", vary = [] } = options;
+  if (typeof prefix !== "string" || !PREFIX.test(prefix)) {
+    refuse("prefix", prefix, "up to 186 visible characters of ASCII");
   }
-  throw new RangeError(
-    `Cannot use ${name}: ${String(value)}, whole numbers from ${min} to ` +
-      `${MAX} are allowed`,
-  );
+  if (!Array.isArray(vary)) refuse("vary", vary, "a list of names of headers");
+  const names = new Set<string>();
+  for (const name of vary) {
+    if (typeof name !== "string" || !NAME.test(name)) {
+      refuse("vary", name, "a list of names of headers");
+    }
+    names.add(name.toLowerCase());
+  }
+  if (authorized) names.add("authorization");
+  return {
+    ...{ ttl, staleFor, maxBytes, authorized, ignoreCookies, prefix },
+    vary: names,
+    calls: { ttl, staleFor, refresh: "wait", negativeTtl: passFor },
+  };
 }
 
-/** Whether a response may be kept, as far as its headers tell. */
+/** Whether a request is none for the cache. */
+export function passes({ method, header }: Asked, rules: Rules): boolean {
+  const { authorized, ignoreCookies, vary } = rules;
+  const has = (name: string): boolean => header(name) !== null;
+  return (method !== "GET" && method !== "HEAD") || has("range") ||
+    // What only the origin may judge (RFC 9111, 4.3.2).
+    has("if-match") || has("if-unmodified-since") ||
+    (!authorized && has("authorization")) ||
+    (!ignoreCookies && has("cookie") && !vary.has("cookie")) ||
+    /\bno-store\b/i.test(header("cache-control") ?? "");
+}
+
+/** The key of a response: a hash of what it depends on. */
+export function keyOf(
+  { url, header }: Asked,
+  { prefix, vary }: Rules,
+  more: readonly (readonly [name: string, value: string])[] = [],
+): string {
+  const names = [...vary].map((name) => [name, header(name)]);
+  return prefix + sha256Keys(JSON.stringify([url, ...names, ...more]));
+}
+
+/** Whether a response may be kept, as far as its head tells. */
 export function isStorable(
-  { status, headers, body }: Response,
-  { ttl, maxBytes, vary }: Rules,
+  status: number,
+  headers: Headers,
+  { ttl, staleFor, maxBytes, vary }: Rules,
 ): boolean {
-  if (status !== 200 || body === null || headers.has("set-cookie")) {
-    return false;
-  }
+  if (status !== 200) return false;
+  // A cookie is for one client, and a record has no place for trailers.
+  if (headers.has("set-cookie") || headers.has("trailer")) return false;
   if (Number(headers.get("content-length") ?? 0) > maxBytes) return false;
   if (/^text\/event-stream\b/i.test(headers.get("content-type") ?? "")) {
     return false;
   }
+  // Not all that encode by what a client can read say so by a Vary.
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (!/^identity$/i.test(encoding) && !vary.has("accept-encoding")) {
+    return false;
+  }
   const names = (headers.get("vary") ?? "").split(",")
     .map((name) => name.trim().toLowerCase()).filter((name) => name !== "");
-  if (!names.every((name) => vary.has(name))) return false;
-  return allows(headers.get("cache-control") ?? "", ttl);
+  return names.every((name) => vary.has(name)) &&
+    allows(headers, ttl, staleFor);
 }
 
-/** Whether a Cache-Control lets others keep a response for some seconds. */
-function allows(cacheControl: string, ttl: number): boolean {
-  if (/\b(?:no-store|no-cache|private)\b/i.test(cacheControl)) return false;
-  const [, shared] = /\bs-maxage\s*=\s*"?(\d+)/i.exec(cacheControl) ?? [];
-  const [, own] = /(?<![\w-])max-age\s*=\s*"?(\d+)/i.exec(cacheControl) ?? [];
-  const limit = shared ?? own;
-  return limit === undefined || Number(limit) >= ttl;
+/** Whether others may keep a response for some seconds (RFC 9111, 4.2.1). */
+function allows(headers: Headers, ttl: number, staleFor: number): boolean {
+  const control = headers.get("cache-control") ?? "";
+  if (/\b(?:no-store|no-cache|private)\b/i.test(control)) return false;
+  const isStrict = /\b(?:must|proxy)-revalidate\b/i.test(control);
+  const [, shared] = /\bs-maxage\s*=\s*"?(\d+)/i.exec(control) ?? [];
+  const [, own] = /(?<![\w-])max-age\s*=\s*"?(\d+)/i.exec(control) ?? [];
+  const limit = shared ?? own ?? secondsLeft(headers);
+  // One that must not be given when it is old has to be fresh for all the time.
+  if (limit === undefined) return !isStrict || staleFor === 0;
+  const needed = isStrict ? ttl + staleFor : ttl;
+  return Number(limit) - ageOf(headers) >= needed;
 }
 
-/** The body of a response; `undefined` if it is larger than allowed. */
-export async function readBody(
-  response: Response,
-  maxBytes: number,
-): Promise<Uint8Array | undefined> {
-  const reader = response.body?.getReader();
-  if (reader === undefined) return undefined;
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    length += value.length;
-    if (length > maxBytes) {
-      // The other branch goes on: this one need not be waited for.
-      reader.cancel().catch(() => {});
-      return undefined;
-    }
-    chunks.push(value);
-  }
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return body;
+/** How long a response lasts by `Expires`; what is no date is in the past. */
+function secondsLeft(headers: Headers): number | undefined {
+  const expires = headers.get("expires");
+  if (expires === null) return undefined;
+  const from = Date.parse(headers.get("date") ?? "") || Date.now();
+  return (Date.parse(expires) - from) / 1000 || 0;
 }
 
-/** The form in which responses are kept. */
-export const Records = {
-  /** Makes a record, with an ETag of the body if there is none. */
-  async write(
-    { headers }: Response,
-    body: Uint8Array,
-    at: number,
-  ): Promise<Uint8Array> {
-    const kept = [...headers].filter(([name]) => !UNKEPT.includes(name));
-    if (!headers.has("etag")) kept.push(["etag", await etagOf(body)]);
-    const line = new TextEncoder().encode(`${JSON.stringify([at, kept])}\n`);
-    const bytes = new Uint8Array(line.length + body.length);
-    bytes.set(line);
-    bytes.set(body, line.length);
-    return bytes;
-  },
-
-  /** Reads a record; `undefined` for what is none. */
-  read(bytes: unknown): Record | undefined {
-    if (!(bytes instanceof Uint8Array)) return undefined;
-    const end = bytes.indexOf(NEWLINE);
-    if (end < 0) return undefined;
-    try {
-      const line = new TextDecoder().decode(bytes.subarray(0, end));
-      const [at, headers] = JSON.parse(line);
-      new Headers(headers);
-      return { at: Number(at), headers, body: bytes.subarray(end + 1) };
-    } catch {
-      // Somebody else's value, under a key that nobody else should have.
-      return undefined;
-    }
-  },
-
-  /** Answers a request by a record. */
-  respond(record: Record, request: Request, now: number): Response {
-    const headers = new Headers(record.headers.map(([k, v]) => [k, v]));
-    const age = Math.max(0, Math.floor((now - record.at) / 1000));
-    headers.set("age", String(age));
-    if (matches(request.headers.get("if-none-match"), headers.get("etag"))) {
-      for (const name of [...headers.keys()]) {
-        if (!OF_304.includes(name)) headers.delete(name);
-      }
-      return new Response(null, { status: 304, headers });
-    }
-    headers.set("content-length", String(record.body.length));
-    // A copy: the bytes may be those of other requests, too.
-    const body = request.method === "HEAD" ? null : record.body.slice();
-    return new Response(body, { status: 200, headers });
-  },
-};
-
-async function etagOf(body: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", body.slice());
-  const hex = [...new Uint8Array(digest, 0, 16)]
-    .map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `"${hex}"`;
-}
-
-/** Whether an If-None-Match names an ETag; a weak one counts as a strong one. */
-function matches(asked: string | null, etag: string | null): boolean {
-  if (asked === null || etag === null) return false;
-  const bare = (tag: string) => tag.trim().replace(/^W\//, "");
-  return asked.trim() === "*" ||
-    asked.split(",").map(bare).includes(bare(etag));
+/** The seconds that a response has been under way, from elsewhere. */
+export function ageOf(headers: Headers): number {
+  const age = headers.get("age") ?? "";
+  return /^\d{1,9}$/.test(age) ? Number(age) : 0;
 }

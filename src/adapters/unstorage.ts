@@ -19,6 +19,8 @@
 
 import type { KeyCommands } from "../client/commands.ts";
 import type { Ttl } from "../types.ts";
+import { toExptime } from "../wire/ttl.ts";
+import { checkClient, checkText } from "./checks.ts";
 import { deleteAll, listKeys } from "./keys.ts";
 
 export type { KeyCommands, Ttl };
@@ -205,9 +207,13 @@ export type MemcacheStored = string | number | boolean | object | null;
  *
  * @param options The client, and what is put before keys.
  * @returns The driver, for `createStorage` or `storage.mount`.
+ * @throws {MemcacheIllegalInputError} If an option cannot be used.
  */
 export function memcacheDriver(options: MemcacheDriverOptions): MemcacheDriver {
   const { client, ttl = 0 } = options;
+  checkClient(client, "getMany");
+  checkText("base", options.base ?? "");
+  toExptime(ttl, Date.now() / 1000);
   const base = (options.base ?? "").replace(/:+$/, "");
   const prefix = base === "" ? "" : `${base}:`;
 

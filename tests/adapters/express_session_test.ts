@@ -3,12 +3,21 @@
  *
  * @module
  */
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertThrows,
+} from "@std/assert";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:http";
 import express from "express";
 import session from "express-session";
-import { Client, MemcacheConnectionError } from "@x/memcache";
+import {
+  Client,
+  MemcacheConnectionError,
+  MemcacheIllegalInputError,
+} from "@x/memcache";
 import {
   MemcacheStore,
   type MemcacheStoreOptions,
@@ -251,4 +260,25 @@ test("MemcacheStore.all(), length() and clear() see its own sessions", async () 
     await client.close();
     await memcached.close();
   }
+});
+
+test("MemcacheStore refuses what it cannot use", async () => {
+  const client = new Client();
+  const make = (options: object, of: unknown = client) => () =>
+    new MemcacheStore(session, of as Client, options);
+  for (
+    const options of [
+      { ttl: -1 },
+      { ttl: 0.5 },
+      { ttl: "60" },
+      { prefix: 1 },
+      { disableTouch: "no" },
+    ]
+  ) {
+    const [name] = Object.keys(options);
+    const wanted = `Cannot use option ${name}: `;
+    assertThrows(make(options), MemcacheIllegalInputError, wanted);
+  }
+  assertThrows(make({}, {}), MemcacheIllegalInputError, "option client");
+  await client.close();
 });

@@ -5,7 +5,9 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Context, Hono } from "hono";
-import { Client } from "@x/memcache";
+import { compress } from "hono/compress";
+import { etag as etags } from "hono/etag";
+import { Client, MemcacheIllegalInputError } from "@x/memcache";
 import { cacheResponses, type CacheResponsesOptions } from "@x/memcache/hono";
 import { MemcachedServer } from "@x/memcache/testing";
 import { test } from "../_runtime.ts";
@@ -60,8 +62,12 @@ test("cacheResponses() makes a page once, and answers with it", async () => {
         assertEquals(headers.get("content-type"), "application/json");
         assertEquals(headers.get("x-own"), "a");
         assertEquals(headers.get("etag"), first.headers.get("etag"));
-        assertEquals(headers.get("age"), "0");
       }
+      // The first is no answer of a cache.
+      assertEquals(first.headers.get("age"), null);
+      assertEquals(second.headers.get("age"), "0");
+      const date = Date.parse(second.headers.get("date") ?? "");
+      assert(Math.abs(date - Date.now()) < 60_000);
       assertEquals((await ask({ path: "/page?q" })).text, '{"n":2}');
       assertEquals((await ask({ path: `/${"x".repeat(9000)}` })).status, 200);
       const keys = [];
@@ -92,7 +98,9 @@ test("cacheResponses() makes a page once for all who ask together", async () => 
 test("cacheResponses() answers 304 to those who have the page", async () => {
   await withPage({}, (c) => c.text("text"), async ({ ask }) => {
     const etag = (await ask()).headers.get("etag") ?? "";
-    for (const asked of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+    assert(/^W\/"[0-9a-f]{32}"$/.test(etag), etag);
+    const strong = etag.slice(2);
+    for (const asked of [etag, strong, `"x", "y,${strong}", ${etag}`, "*"]) {
       const { status, text, headers } = await ask({
         headers: { "if-none-match": asked },
       });
@@ -100,9 +108,115 @@ test("cacheResponses() answers 304 to those who have the page", async () => {
       assertEquals(headers.get("etag"), etag);
       assertEquals(headers.get("content-type"), null);
     }
-    const other = await ask({ headers: { "if-none-match": '"x"' } });
-    assertEquals([other.status, other.text], [200, "text"]);
+    for (const other of ['"x"', `"${strong}`, "x", ""]) {
+      const headers = { "if-none-match": other };
+      const { status, text } = await ask({ headers });
+      assertEquals([status, text], [200, "text"], other);
+    }
   });
+});
+
+const MODIFIED = "Sat, 21 Nov 2026 10:00:00 GMT";
+const BEFORE = "Sat, 21 Nov 2026 09:59:59 GMT";
+
+test("cacheResponses() answers 304 to those whose page is as new", async () => {
+  await withPage(
+    {},
+    (c) => c.text("text", 200, { "last-modified": MODIFIED, etag: '"a,b"' }),
+    async ({ ask }) => {
+      const answers: Array<readonly [number, Record<string, string>]> = [
+        [304, { "if-modified-since": MODIFIED }],
+        [200, { "if-modified-since": BEFORE }],
+        [200, { "if-modified-since": "yesterday" }],
+        // The ETag has the last word, whatever the date says.
+        [200, { "if-modified-since": MODIFIED, "if-none-match": '"b"' }],
+        [304, { "if-modified-since": BEFORE, "if-none-match": '"a,b"' }],
+      ];
+      for (const [expected, headers] of [...answers, ...answers]) {
+        const { status, text } = await ask({ headers });
+        const what = JSON.stringify(headers);
+        assertEquals([status, text], [
+          expected,
+          expected === 200 ? "text" : "",
+        ], what);
+      }
+    },
+  );
+});
+
+test("cacheResponses() keeps a page that was asked for on a condition", async () => {
+  const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  let made = 0;
+  const app = new Hono();
+  app.use(cacheResponses(client));
+  // Behind the cache: this one would answer 304, which is not kept.
+  app.use(etags());
+  app.get("/kept", (c) => {
+    made++;
+    return c.text(c.req.header("if-none-match") ?? "none");
+  });
+  app.get("/unkept", (c) => {
+    return c.text("text", 200, { "cache-control": "private" });
+  });
+  try {
+    const etag = (await app.request("/kept")).headers.get("etag") ?? "";
+    await client.flushAll();
+    const headers = { "if-none-match": etag };
+    assertEquals((await app.request("/kept", { headers })).status, 304);
+    const response = await app.request("/kept");
+    assertEquals([response.status, await response.text()], [200, "none"]);
+    assertEquals(made, 2);
+    // What is not kept has not seen the condition, and is compared here.
+    const own = (await app.request("/unkept")).headers.get("etag") ?? "";
+    await client.flushAll();
+    for (let i = 0; i < 2; i++) {
+      const response = await app.request("/unkept", {
+        headers: { "if-none-match": own },
+      });
+      assertEquals([response.status, await response.text()], [304, ""]);
+      assertEquals(response.headers.get("cache-control"), "private");
+    }
+  } finally {
+    await client.close();
+    await server.close();
+  }
+});
+
+test("cacheResponses() goes with Hono's compress(), before and behind", async () => {
+  const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  const text = "text ".repeat(1000);
+  const gzip = { headers: { "accept-encoding": "gzip" } };
+  try {
+    for (const isOuter of [true, false]) {
+      await client.flushAll();
+      let made = 0;
+      const app = new Hono();
+      const middleware = [compress(), cacheResponses(client)];
+      if (!isOuter) middleware.reverse();
+      for (const one of middleware) app.use(one);
+      app.get("/", (c) => {
+        made++;
+        return c.html(text);
+      });
+      for (const init of [gzip, {}, gzip, {}]) {
+        const response = await app.request("/", init);
+        const encoding = "headers" in init ? "gzip" : null;
+        assertEquals(response.headers.get("content-encoding"), encoding);
+        const body = encoding === null
+          ? response.body
+          : response.body?.pipeThrough(new DecompressionStream("gzip"));
+        assertEquals(await new Response(body).text(), text);
+      }
+      // What is encoded for one client is not kept for all.
+      if (isOuter) assertEquals(made, 1);
+      else assert(made >= 3, `${made}`);
+    }
+  } finally {
+    await client.close();
+    await server.close();
+  }
 });
 
 test("cacheResponses() keeps an ETag of the page, and answers HEAD", async () => {
@@ -115,6 +229,7 @@ test("cacheResponses() keeps an ETag of the page, and answers HEAD", async () =>
       const head = await ask({ method: "HEAD" });
       assertEquals(head.text, "");
       assertEquals(head.headers.get("etag"), 'W/"own"');
+      assertEquals(head.headers.get("content-length"), "1");
       assertEquals(head.headers.get("age"), "0");
       assertEquals((await ask()).text, "2");
     },
@@ -122,6 +237,11 @@ test("cacheResponses() keeps an ETag of the page, and answers HEAD", async () =>
 });
 
 type Case = readonly [name: string, response: ResponseInit];
+
+/** A date, as headers have it. */
+function inSeconds(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toUTCString();
+}
 
 const UNKEPT: readonly Case[] = [
   ["a cookie", { headers: { "set-cookie": "a=1" } }],
@@ -136,6 +256,14 @@ const UNKEPT: readonly Case[] = [
     headers: { vary: "Accept-Language, Accept" },
   }],
   ["any Vary", { headers: { vary: "*" } }],
+  ["an end that is near", { headers: { expires: inSeconds(50) } }],
+  ["an end that is no date", { headers: { expires: "0" } }],
+  ["a time that is spent", {
+    headers: { "cache-control": "max-age=100", age: "41" },
+  }],
+  ["an encoding", { headers: { "content-encoding": "br" } }],
+  ["trailers", { headers: { trailer: "x-sum" } }],
+  ["another length than it says", { headers: { "content-length": "2" } }],
   ["an event stream", { headers: { "content-type": "text/event-stream" } }],
   ["an error of the client", { status: 404 }],
   ["an error of the server", { status: 500 }],
@@ -162,6 +290,15 @@ const KEPT: readonly Case[] = [
     headers: { "cache-control": "max-age=1, s-maxage=60" },
   }],
   ["a Vary that is listed", { headers: { vary: "Accept-Language" } }],
+  ["an end that is far", { headers: { expires: inSeconds(90) } }],
+  ["an end before which another goes", {
+    headers: { expires: "0", "cache-control": "max-age=60" },
+  }],
+  ["time left", { headers: { "cache-control": "max-age=100", age: "40" } }],
+  ["no more than it says", {
+    headers: { "cache-control": "max-age=60, must-revalidate" },
+  }],
+  ["its own encoding", { headers: { "content-encoding": "identity" } }],
 ];
 
 for (const [name, init] of KEPT) {
@@ -186,6 +323,8 @@ const PASSED: readonly (readonly [string, RequestInit])[] = [
   ["Cookie", { headers: { cookie: "a=1" } }],
   ["Range", { headers: { range: "bytes=0-1" } }],
   ["no-store", { headers: { "cache-control": "no-store" } }],
+  ["If-Match", { headers: { "if-match": '"x"' } }],
+  ["If-Unmodified-Since", { headers: { "if-unmodified-since": MODIFIED } }],
 ];
 
 for (const [name, init] of PASSED) {
@@ -197,6 +336,53 @@ for (const [name, init] of PASSED) {
     });
   });
 }
+
+for (
+  const [name, value] of [
+    ["cache-control", "no-cache"],
+    ["cache-control", "max-age=0"],
+    ["pragma", "no-cache"],
+  ]
+) {
+  test(`cacheResponses() answers requests with ${name}: ${value}`, async () => {
+    await withPage({}, (c, n) => c.text(`${n}`), async ({ ask }) => {
+      assertEquals((await ask()).text, "1");
+      const headers = { [name]: value };
+      assertEquals((await ask({ headers })).text, "1");
+    });
+  });
+}
+
+test("cacheResponses() adds the time elsewhere to the Age", async () => {
+  const own = { age: "20", date: "Sat, 21 Nov 2026 10:00:00 GMT" };
+  await withPage(
+    {},
+    (c, n) => c.text(`${n}`, 200, { ...own, connection: "x-hop", "x-hop": "" }),
+    async ({ ask }) => {
+      for (let i = 0; i < 2; i++) {
+        const { text, headers } = await ask();
+        assert(headers.get("content-type")?.startsWith("text/plain"));
+        const { age, date } = Object.fromEntries(headers);
+        assertEquals([text, date], ["1", own.date]);
+        assert(["20", "21", "22"].includes(age), age);
+        assertEquals(headers.has("x-hop"), false);
+      }
+    },
+  );
+});
+
+test("cacheResponses() keeps nothing that may not be old, to be old", async () => {
+  const page = (age: number) => (c: Context, n: number) =>
+    c.text(`${n}`, 200, { "cache-control": `max-age=${age}, must-revalidate` });
+  await withPage({ staleFor: 30 }, page(89), async ({ ask }) => {
+    assertEquals((await ask()).text, "1");
+    assertEquals((await ask()).text, "2");
+  });
+  await withPage({ staleFor: 30 }, page(90), async ({ ask }) => {
+    assertEquals((await ask()).text, "1");
+    assertEquals((await ask()).text, "1");
+  });
+});
 
 test("cacheResponses() takes credentials where it is told to", async () => {
   const options = { authorized: true, ignoreCookies: true };
@@ -223,6 +409,18 @@ test("cacheResponses() keeps no body that is too large", async () => {
   });
 });
 
+test("cacheResponses() keeps the type of a plain text", async () => {
+  await withPage({}, (c) => c.text("text"), async ({ ask }) => {
+    await ask();
+    const { headers } = await ask();
+    assertEquals(headers.get("age"), "0");
+    assertEquals(
+      headers.get("content-type")?.toLowerCase(),
+      "text/plain;charset=utf-8",
+    );
+  });
+});
+
 test("cacheResponses() gives the old page while one makes the new", async () => {
   let open = () => {};
   const gate = new Promise<void>((resolve) => open = resolve);
@@ -246,6 +444,25 @@ test("cacheResponses() gives the old page while one makes the new", async () => 
     open();
     assertEquals((await renewed).text, "2");
     assertEquals((await ask()).text, "2");
+  });
+});
+
+test("cacheResponses() keeps the old page when the new one fails", async () => {
+  const page = (c: Context, n: number) => {
+    return n < 4 && n > 1 ? c.text(`${n}`, 503) : c.text(`${n}`);
+  };
+  await withPage({ ttl: 1, staleFor: 600 }, page, async ({ client, ask }) => {
+    assertEquals((await ask()).text, "1");
+    for await (const { key } of client.keys()) {
+      await client.touch(String(key), 500);
+    }
+    // One request at a time tries, and is told of what it has got.
+    for (const n of ["2", "3"]) {
+      const { status, text } = await ask();
+      assertEquals([status, text], [503, n]);
+    }
+    assertEquals((await ask()).text, "4");
+    assertEquals((await ask()).text, "4");
   });
 });
 
@@ -281,13 +498,30 @@ test("cacheResponses() hands on what the page throws", async () => {
   });
 });
 
-test("cacheResponses() refuses numbers that it cannot use", async () => {
+test("cacheResponses() refuses what it cannot use", async () => {
   const client = new Client();
+  const values: Record<string, unknown[]> = {
+    vary: ["Accept", ["*"], ["a b"], [""], [1], {}],
+    authorized: [1, "true", null],
+    ignoreCookies: [0, "false"],
+    prefix: ["a b", "é", "x".repeat(187), 1, "a\n"],
+  };
   for (const name of ["ttl", "staleFor", "passFor", "maxBytes"]) {
-    for (const value of [-1, 0.5, NaN, Infinity, "60", 1e9]) {
+    values[name] = [-1, 0.5, NaN, Infinity, "60", 1e9, 1n, null];
+  }
+  for (const [name, wrong] of Object.entries(values)) {
+    for (const value of wrong) {
       const make = () => cacheResponses(client, { [name]: value });
-      assertThrows(make, RangeError, `Cannot use ${name}: ${value}`);
+      const wanted = `Cannot use option ${name}: `;
+      assertThrows(make, MemcacheIllegalInputError, wanted);
     }
+  }
+  for (const none of [undefined, null, {}, "localhost"]) {
+    assertThrows(
+      () => cacheResponses(none as never),
+      MemcacheIllegalInputError,
+      "Cannot use option client: ",
+    );
   }
   await client.close();
 });

@@ -3,11 +3,21 @@
  *
  * @module
  */
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertThrows,
+} from "@std/assert";
 import keyvSuite from "@keyv/test-suite";
 import { createCache } from "cache-manager";
 import Keyv from "keyv";
-import { Client, MemcacheConnectionError, sha256Keys } from "@x/memcache";
+import {
+  Client,
+  MemcacheConnectionError,
+  MemcacheIllegalInputError,
+  sha256Keys,
+} from "@x/memcache";
 import { KeyvMemcache } from "@x/memcache/keyv";
 import { MemcachedServer } from "@x/memcache/testing";
 import { needsMemcached, withMemcached } from "../_memcached.ts";
@@ -162,4 +172,14 @@ test("KeyvMemcache hands failures to Keyv, and comes back", async () => {
     assertEquals(await keyv.delete(["a", "b"]), false);
     assert(errors.some((error) => error instanceof MemcacheConnectionError));
   });
+});
+
+test("KeyvMemcache refuses what is no client", () => {
+  for (const none of [undefined, {}, new Map()]) {
+    assertThrows(
+      () => new KeyvMemcache(none as never),
+      MemcacheIllegalInputError,
+      "Cannot use option client: ",
+    );
+  }
 });

@@ -4,9 +4,13 @@
  *
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { createStorage, type Storage } from "unstorage";
-import { Client, MemcacheConnectionError } from "@x/memcache";
+import {
+  Client,
+  MemcacheConnectionError,
+  MemcacheIllegalInputError,
+} from "@x/memcache";
 import { MemcachedServer } from "@x/memcache/testing";
 import { memcacheDriver } from "@x/memcache/unstorage";
 import {
@@ -193,4 +197,21 @@ test("memcacheDriver() rejects what could not be done", async () => {
     await client.close();
     await server.close();
   }
+});
+
+test("memcacheDriver() refuses what it cannot use", async () => {
+  const client = new Client();
+  const make = (options: object) => () =>
+    memcacheDriver({ client, ...options } as never);
+  const cases: Array<readonly [options: object, message: string]> = [
+    [{ ttl: 0.5 }, "Cannot send ttl: 0.5"],
+    [{ ttl: new Date(NaN) }, "Cannot send ttl: "],
+    [{ ttl: "60" }, "Cannot send ttl: "],
+    [{ base: 1 }, "Cannot use option base: 1"],
+    [{ client: undefined }, "Cannot use option client: undefined"],
+  ];
+  for (const [options, message] of cases) {
+    assertThrows(make(options), MemcacheIllegalInputError, message);
+  }
+  await client.close();
 });
