@@ -221,3 +221,12 @@ export {
   MemcacheUnknownCommandError,
   MemcacheUnknownError,
 } from "./src/errors.ts";
+
+// What is told of commands and connections.
+export type {
+  CommandMessage,
+  ConnectMessage,
+  DisconnectMessage,
+  ServerPlace,
+  WaitMessage,
+} from "./src/telemetry/channels.ts";

@@ -9,7 +9,7 @@ import type { Key, Ttl } from "../types.ts";
 import { type KeyRules, wireKey } from "../wire/key.ts";
 import { illegal } from "../wire/numbers.ts";
 import { MAX_RELATIVE_EXPTIME, toExptime } from "../wire/ttl.ts";
-import type { KeyPair } from "./requests/many.ts";
+import type { KeyPair } from "./requests/line.ts";
 
 /** The part of a key that is stored. */
 export function itemKey(key: Key): string {

@@ -34,12 +34,8 @@ import { type Executor, start } from "./executor.ts";
 import { flush } from "./flushing.ts";
 import { startLate } from "./late.ts";
 import { GetCommand, GetsCommand, HasCommand } from "./requests/fetch.ts";
-import {
-  changeInWindows,
-  fetchMany,
-  type KeyPair,
-  type Prepared,
-} from "./requests/many.ts";
+import type { KeyPair } from "./requests/line.ts";
+import { changeInWindows, fetchMany, type Prepared } from "./requests/many.ts";
 import type { StoreVerb } from "./requests/store.ts";
 import { FoundCommand } from "./requests/word.ts";
 import { storeHead, storeRequest } from "./storing.ts";

@@ -14,7 +14,7 @@ import { Pool, type PoolLimits } from "../pool/pool.ts";
 import { keyFault } from "../wire/key.ts";
 import type { Context } from "./context.ts";
 import { type ClientOptions, readConnection } from "./options.ts";
-import { HasCommand } from "./requests/fetch.ts";
+import { HasCommand, OWN_READS } from "./requests/fetch.ts";
 
 export { Alarm, now } from "../connection/alarm.ts";
 export { closedError } from "../connection/failures.ts";
@@ -72,6 +72,7 @@ export function probeRequest(context: Context): Request {
     name,
     isKey ? name : keyPrefix,
     undefined,
+    OWN_READS,
   );
   request.limit(undefined, timeout || PROBE_TIMEOUT);
   return request;

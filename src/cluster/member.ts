@@ -142,6 +142,7 @@ export class Member implements Way, Watch {
       this.lane.execute(request);
     } else {
       request.server = this.name;
+      request.begin(this.lane.approach.stats);
       request.fail(failingError(request, this, at));
     }
   }

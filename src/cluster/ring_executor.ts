@@ -15,6 +15,7 @@ import {
   type ServerAddress,
 } from "../client/lanes.ts";
 import type { Hasher } from "../ring/hasher.ts";
+import { ServerStats } from "../telemetry/server_stats.ts";
 import { noServersError } from "./failures.ts";
 import { type Household, Member } from "./member.ts";
 import { WaitingRoom } from "./waiting_room.ts";
@@ -41,6 +42,8 @@ export interface Source {
 export class RingExecutor implements Executor {
   /** See {@linkcode Executor.feeds}. */
   readonly feeds: FeedServers;
+  /** What is counted of commands that found no server. */
+  readonly unrouted: ServerStats = new ServerStats({});
   readonly #hasher: Hasher;
   readonly #household: Household;
   readonly #members: Map<string, Member> = new Map();
@@ -57,6 +60,7 @@ export class RingExecutor implements Executor {
   readonly #nowhere: Way = {
     execute: (request) => {
       if (request.settled) return;
+      request.begin(this.unrouted);
       const error = this.#closed ? closedError(request) : noServersError(
         request,
         this.members,
@@ -117,6 +121,7 @@ export class RingExecutor implements Executor {
       this.#wayOf(route).execute(request);
     } else {
       const { room, source } = this.#awaited;
+      request.begin(this.unrouted);
       room.add(request, route);
       source.begin();
     }

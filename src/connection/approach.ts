@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { ServerPlace } from "../telemetry/channels.ts";
+import { ServerStats } from "../telemetry/server_stats.ts";
 import { Backoff } from "./backoff.ts";
 
 /** Attempts at the same time, as long as none has failed. */
@@ -23,8 +25,15 @@ export class Approach {
    * `untold` while connections end over the question for the version.
    */
   readonly pulse: { count: number; untold: number } = { count: 0, untold: 0 };
+  /** What is counted of the server. */
+  readonly stats: ServerStats;
   readonly #going: Set<Turn> = new Set();
   #waiting: Set<Turn> = new Set();
+
+  /** Takes which server it is. */
+  constructor(place: ServerPlace = {}) {
+    this.stats = new ServerStats(place);
+  }
 
   /** Whether an attempt may start at once. */
   open(at: number): boolean {

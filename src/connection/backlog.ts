@@ -6,6 +6,7 @@
 
 import { Deque } from "./deque.ts";
 import { overloadError } from "./failures.ts";
+import { ticks } from "../telemetry/server_stats.ts";
 import type { Request } from "./request.ts";
 
 /** Bytes of values that may wait for one server before more are refused. */
@@ -97,8 +98,10 @@ export class Backlog {
     const { queue } = this;
     const count = queue.length;
     let earliest = Infinity;
+    const startedAt = ticks(at);
     for (let i = Math.max(0, count - this.#fresh); i < count; i++) {
       const request = queue.at(i);
+      if (request.startedAt < 0) request.startedAt = startedAt;
       if (request.deadline === 0 && request.timeout > 0) {
         request.deadline = Math.ceil(at + request.timeout);
       }

@@ -28,16 +28,17 @@ import {
 } from "./failures.ts";
 import type { Lane } from "./lane.ts";
 import { Latch } from "./latch.ts";
+import { Life } from "./life.ts";
 import { Link } from "./link.ts";
 import {
   batchBytes,
   type ConnectionOptions,
+  placeOf,
   type PoolPlace,
   type Speaks,
 } from "./options.ts";
 import type { Request } from "./request.ts";
 import { CROWD, soon } from "./turns.ts";
-import type { Loss } from "./watch.ts";
 
 /** A pause of at most this many milliseconds is waited for, not failed on. */
 const SHORT_PAUSE = 50;
@@ -52,13 +53,15 @@ const IDLE_RACE = 100;
 export class Connection implements Lane {
   /** What waits to be sent. */
   readonly unsent: Backlog;
+  /** What it has in common with the others to its server. */
+  readonly approach: Approach;
   readonly #options: ConnectionOptions;
   readonly #name: string;
   readonly #expiry: Expiry = new Expiry();
   readonly #alarm: Alarm = new Alarm(() => this.#expire());
   readonly #place: PoolPlace | undefined;
-  readonly #approach: Approach;
   readonly #turn: Turn;
+  readonly #life: Life;
   readonly #flushSoon = (): void => this.#flush();
   #link: Link | undefined = undefined;
   #attempt: Attempt | undefined = undefined;
@@ -67,8 +70,7 @@ export class Connection implements Lane {
   #closed = false;
   #drained: Latch | undefined = undefined;
   #speaks: Speaks;
-  /** When the link was opened, and when the attempt began. */
-  #openedAt = 0;
+  /** When the attempt began. */
   #dialedAt = 0;
 
   /**
@@ -78,9 +80,10 @@ export class Connection implements Lane {
   constructor(options: ConnectionOptions, place?: PoolPlace) {
     this.#options = options;
     this.#place = place;
-    this.#approach = place?.approach ?? new Approach();
-    this.unsent = new Backlog(this.#approach.unsent);
-    this.#turn = new Turn(this.#approach, () => {
+    this.approach = place?.approach ?? new Approach(placeOf(options.address));
+    this.unsent = new Backlog(this.approach.unsent);
+    this.#life = new Life(options, this.approach);
+    this.#turn = new Turn(this.approach, () => {
       const lost = this.#link === undefined && this.unsent.length > 0;
       if (lost && !this.#closed) this.#connect(now());
     });
@@ -123,6 +126,7 @@ export class Connection implements Lane {
   execute(request: Request): void {
     request.server = this.#name;
     if (request.settled) return;
+    request.begin(this.approach.stats);
     if (this.#refuse(request)) return;
     if (!request.needsLink && this.resting) {
       request.done(undefined);
@@ -133,6 +137,7 @@ export class Connection implements Lane {
       this.#expiry.mixed = true;
     }
     const link = this.#link;
+    if (!link?.writable) request.waits(this.approach.stats, this.pending);
     if (
       link !== undefined && link.lastBatch <= this.unsent.length &&
       link.writable && link.inflight.length === 0 &&
@@ -183,7 +188,7 @@ export class Connection implements Lane {
     }
     const { maxPending } = this.#options;
     if (this.unsent.refuses(request, this.pending, maxPending)) return true;
-    const { backoff } = this.#approach;
+    const { backoff } = this.approach;
     const at = backoff.failures > 0 && this.#link === undefined &&
         this.#attempt === undefined
       ? now()
@@ -198,7 +203,7 @@ export class Connection implements Lane {
   /** Sends what is waiting, or sees to it that it can be sent. */
   #flush(): void {
     this.#scheduled = false;
-    this.#approach.pulse.count++;
+    this.approach.pulse.count++;
     if (this.#closed || this.unsent.length === 0) return;
     const at = now();
     const earliest = this.unsent.stamp(at);
@@ -260,13 +265,14 @@ export class Connection implements Lane {
 
   #connect(at: number): void {
     if (this.#attempt !== undefined || this.#turn.waits) return;
-    if (this.#approach.backoff.readyAt - at > SHORT_PAUSE) {
+    if (this.approach.backoff.readyAt - at > SHORT_PAUSE) {
       this.#unreachable(at);
     } else if (this.#turn.take(at)) this.#dial();
   }
 
   #dial(): void {
     this.#dialedAt = now();
+    this.#life.dialing();
     const attempt: Attempt = new Attempt(
       this.#options,
       (conn) => this.#linked(attempt, conn),
@@ -302,11 +308,12 @@ export class Connection implements Lane {
       ...this.#options,
       server: this.#name,
       batchBytes: batchBytes(this.#options),
-      speaks: this.#approach.refusedProbe ? "classic" : this.#speaks,
+      speaks: this.approach.refusedProbe ? "classic" : this.#speaks,
       insistsOnMeta: protocol === "meta",
       // Nothing is risked on a link that is not known to be let in.
       patient: this.#place?.serves() === true,
-      pulse: this.#approach.pulse,
+      pulse: this.approach.pulse,
+      stats: this.approach.stats,
     }, {
       ready: () => {
         if (this.unsent.length < CROWD) this.#flush();
@@ -315,9 +322,8 @@ export class Connection implements Lane {
       },
       idle: () => this.#relax(link),
       verified: () => {
-        this.#approach.backoff.succeeded();
+        this.#life.answered();
         this.#turn.leave();
-        this.#options.watch?.answered();
       },
       lost: (lost, error) => this.#lost(lost, error),
       report,
@@ -330,8 +336,7 @@ export class Connection implements Lane {
     attempt.succeed();
     this.#attempt = undefined;
     this.#link = link;
-    this.#openedAt = now();
-    this.#options.watch?.opened();
+    this.#life.opened();
     this.#held = true;
     this.#holdAlarm();
     if (this.unsent.length > 0) this.#flush();
@@ -343,8 +348,9 @@ export class Connection implements Lane {
     if (this.#attempt !== attempt) return;
     this.#attempt = undefined;
     attempt.giveUp(cause);
+    this.#life.gaveUp(cause);
     const at = now();
-    this.#failed(at, cause);
+    this.#life.failed(at, cause);
     this.#unreachable(at);
     this.#turn.leave();
     this.#holdAlarm();
@@ -354,7 +360,7 @@ export class Connection implements Lane {
   /** There is no way to the server: others may have one, else all fails. */
   #unreachable(at: number): void {
     this.#strand();
-    const { backoff } = this.#approach;
+    const { backoff } = this.approach;
     this.unsent.fail((request) => unreachableError(request, backoff, at));
   }
 
@@ -375,19 +381,22 @@ export class Connection implements Lane {
       if (this.#attempt !== undefined && this.#link !== link) {
         this.#attemptFailed(this.#attempt, cause);
       } else if (refused || link.ambiguous || isReply(error)) {
-        this.#approach.backoff.failed(now(), cause);
-      } else this.#failed(now(), cause);
+        this.approach.backoff.failed(now(), cause);
+      } else this.#life.failed(now(), cause);
       // What others have been answered was not the reason.
-      this.#approach.refusedProbe = refused && this.#place?.serves() !== true;
+      this.approach.refusedProbe = refused && this.#place?.serves() !== true;
     } else if (!link.closing) {
       const isIdle = raced || link.inflight.length === 0;
       const kind = !isClose(error) ? "broken" : isIdle ? "idle" : "closed";
-      this.#tellLoss(link, kind, error);
+      this.#life.lost(link, kind, error);
     }
     // The server has carried out nothing, and others of the pool may be open.
     const turnedAway = this.#place !== undefined && !link.verified &&
       error?.code === "ERR_TOO_MANY_CONNECTIONS";
-    if (this.#link === link) this.#link = undefined;
+    if (this.#link === link) {
+      this.#link = undefined;
+      this.#life.ended(link.closing, error);
+    }
     this.#held = false;
     this.#takeBack(
       link,
@@ -421,9 +430,9 @@ export class Connection implements Lane {
     let next = expiry.tell(link?.inflight, this.unsent.queue, at);
     this.unsent.skipSettled();
     if (this.#attempt !== undefined && expiry.vainAt === at) {
-      const { timeout, watch } = this.#options;
+      const { timeout } = this.#options;
       const isLate = timeout > 0 && at - this.#dialedAt >= timeout;
-      if (isLate) watch?.failed(lateError(this.#name, timeout), at);
+      if (isLate) this.#life.isLate(at, lateError(this.#name, timeout));
     }
     if (
       link !== undefined && this.#link === link && link.heardAt < expiry.vainAt
@@ -440,10 +449,11 @@ export class Connection implements Lane {
   /** Replaces a link that owes replies and is silent. */
   #replace(link: Link, at: number): void {
     const silence = silentError(this.#name, this.#options.timeout);
-    if (!link.verified) this.#failed(at, silence);
-    else this.#tellLoss(link, "silent", silence);
+    if (!link.verified) this.#life.failed(at, silence);
+    else this.#life.lost(link, "silent", silence);
     link.abandon();
     this.#link = undefined;
+    this.#life.ended(false, silence);
     this.#held = false;
     const isDue = ({ deadline }: Request) => deadline > 0 && deadline <= at;
     this.#takeBack(
@@ -459,21 +469,6 @@ export class Connection implements Lane {
     if (this.unsent.length > 0) this.#connect(at);
   }
 
-  /** Notes that the server could not be reached. */
-  #failed(at: number, cause: unknown): void {
-    const { backoff } = this.#approach;
-    backoff.failed(at, cause);
-    this.#options.watch?.failed(cause, backoff.readyAt);
-  }
-
-  /** Tells that a link has ended on which the server had answered. */
-  #tellLoss(link: Link, kind: Loss["kind"], error?: MemcacheError): void {
-    const openedAt = this.#openedAt;
-    const hasServed = link.served;
-    const silence = now() - (link.silentSince ?? Infinity);
-    this.#options.watch?.lost({ kind, error, hasServed, openedAt, silence });
-  }
-
   #end(makeError: () => MemcacheError): void {
     this.#alarm.clear();
     this.#turn.leave();
@@ -481,10 +476,12 @@ export class Connection implements Lane {
     this.#attempt = undefined;
     const error = makeError();
     attempt?.giveUp(error);
+    this.#life.gaveUp(error);
     const link = this.#link;
     this.#link = undefined;
     this.#held = false;
     link?.abandon();
+    if (link !== undefined) this.#life.ended(true);
     const fail = (request: Request) => ownError(error, request);
     for (const queue of [link?.inflight, this.#expiry.limbo]) {
       while (queue !== undefined && queue.length > 0) {

@@ -52,7 +52,7 @@ export class Intake {
       if (!next.settled) line.push(next);
     }
     if (line.length >= (meta ? BULK_LINE : 2)) {
-      for (const request of line) request.sent = true;
+      for (const request of line) request.leaves();
       const joined = this.#options.join(line);
       joined.server = this.#options.server;
       return joined;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Approach } from "./approach.ts";
 import type { Request } from "./request.ts";
 
 /** A way to one server, over one connection or over several. */
@@ -13,6 +14,8 @@ export interface Lane {
   readonly server: string;
   /** How many requests are waiting or in flight. */
   readonly pending: number;
+  /** What its connections have in common. */
+  readonly approach: Approach;
   /** Whether it has been closed for good; one that drains is closed to all. */
   readonly closed: boolean;
   /** The connections that it is made of; absent where it is one itself. */

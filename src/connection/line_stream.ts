@@ -18,6 +18,7 @@ import {
   MemcacheUnexpectedCloseError,
   MemcacheUnknownError,
 } from "../errors.ts";
+import { ServerStats } from "../telemetry/server_stats.ts";
 import { Output } from "../wire/output.ts";
 import { Alarm, now } from "./alarm.ts";
 import { Attempt } from "./attempt.ts";
@@ -222,7 +223,10 @@ export class LineStream implements ConnEvents {
       this.#text = (bytes, start, end) => conn.text!(bytes, start, end);
     }
     this.#conn = conn;
-    this.#writer = new Writer(conn, this.server, (error) => this.close(error));
+    const { server } = this;
+    // What is counted is counted of commands.
+    const told = { server, stats: new ServerStats({ server }) };
+    this.#writer = new Writer(conn, told, (error) => this.close(error));
     conn.start(this);
     this.#wake();
     this.#ref();

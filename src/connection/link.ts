@@ -10,12 +10,14 @@
 
 import { type MemcacheError, MemcacheUnknownError } from "../errors.ts";
 import type { Conn, ConnEvents } from "../conn/conn.ts";
+import { ticks } from "../telemetry/server_stats.ts";
 import { Decoder } from "../wire/decoder.ts";
 import { Output } from "../wire/output.ts";
 import { INVALID, isError, MORE } from "../wire/reply.ts";
 import { lineName, lineText, replyError } from "../wire/reply_error.ts";
 import { now } from "./alarm.ts";
 import { Deque } from "./deque.ts";
+import { encoded } from "./encoded.ts";
 import { asMemcacheError } from "./failures.ts";
 import { Greeting } from "./greeting.ts";
 import {
@@ -32,13 +34,13 @@ import {
   COMPLETE,
   COMPLETE_DROP,
   CONTINUES,
-  encoded,
   plainText,
   type ReadText,
   type Request,
 } from "./request.ts";
 import { Quiet } from "./quiet.ts";
 import { OPAQUE_LIMIT } from "./quiet_run.ts";
+import { tells } from "./tally.ts";
 import { turnIsOver } from "./turns.ts";
 import { Writer } from "./writer.ts";
 
@@ -96,11 +98,7 @@ export class Link implements ConnEvents {
     this.#conn = conn;
     this.#options = options;
     this.#owner = owner;
-    this.#writer = new Writer(
-      conn,
-      options.server,
-      (error) => this.drop(error),
-    );
+    this.#writer = new Writer(conn, options, (error) => this.drop(error));
     this.#decoder = new Decoder(
       options.maxValueSize,
       (flags) => this.inflight.peek()?.kind.keepsBytes(flags) ?? true,
@@ -334,7 +332,10 @@ export class Link implements ConnEvents {
     if (!this.#open) return;
     this.heardAt = now();
     this.heard = this.heardSinceOwed = true;
-    this.#options.pulse.count++;
+    const { pulse, stats } = this.#options;
+    pulse.count++;
+    stats.heardAt = ticks(this.heardAt);
+    stats.bytesReceived += bytes.length;
     const decoder = this.#decoder;
     decoder.feed(bytes);
     while (this.#open) {
@@ -366,6 +367,7 @@ export class Link implements ConnEvents {
         this.drop(error);
         return;
       }
+      if (tells(kind)) head.kind.tally(stats, decoder, kind);
       const step = head.kind.read(decoder, kind, this.#text);
       if (step === CONTINUES) continue;
       if (step === COMPLETE) {

@@ -6,6 +6,8 @@
 
 import type { Dial, KeepAliveOptions, ServerAddress } from "../conn/conn.ts";
 import type { MemcacheError } from "../errors.ts";
+import type { ServerPlace } from "../telemetry/channels.ts";
+import type { ServerStats } from "../telemetry/server_stats.ts";
 import type { TlsOptions } from "../types.ts";
 import type { Approach } from "./approach.ts";
 import type { Credentials } from "./handshake.ts";
@@ -71,6 +73,14 @@ export function batchBytes({ tls }: ConnectionOptions): number {
   return tls === undefined ? BATCH_BYTES : RECORD_BYTES;
 }
 
+/** Where a server is, as it is told to others: without credentials. */
+export function placeOf(address: ServerAddress): ServerPlace {
+  const { name: server } = address;
+  if (address.transport === "unix") return { server, path: address.path };
+  const { host, port } = address;
+  return { server, host, port };
+}
+
 /** What a server speaks: `"unknown"` until the probe is answered. */
 export type Speaks = "unknown" | "meta" | "classic";
 
@@ -95,6 +105,8 @@ export interface LinkOptions {
    * over the question for the version.
    */
   readonly pulse: { count: number; untold: number };
+  /** What is counted of the server. */
+  readonly stats: ServerStats;
   /** Whether commands wait for the answer to the probe. */
   readonly patient: boolean;
   /** Makes one request of many gets. */

@@ -11,7 +11,9 @@ import {
   stackless,
 } from "../errors.ts";
 import type { Output } from "../wire/output.ts";
+import type { ServerStats } from "../telemetry/server_stats.ts";
 import { Deque } from "./deque.ts";
+import { encoded } from "./encoded.ts";
 import {
   commandOf,
   keysOf,
@@ -20,7 +22,7 @@ import {
   type Suspect,
 } from "./quiet_run.ts";
 import type { LinkOptions } from "./options.ts";
-import { encoded, type Request } from "./request.ts";
+import type { Request } from "./request.ts";
 
 /**
  * Commands whose callers have been told that may be on their way at a time,
@@ -35,7 +37,10 @@ const MOST_TOLD = 32_768;
 const LARGE = 900;
 
 /** What is known of the server and the way there. */
-type QuietOptions = Pick<LinkOptions, "server" | "maxPending" | "batchBytes">;
+type QuietOptions = Pick<
+  LinkOptions,
+  "server" | "maxPending" | "batchBytes" | "stats"
+>;
 
 /** What a link has to do with its quiet commands. */
 export interface QuietOwner {
@@ -49,6 +54,8 @@ export interface QuietOwner {
 export class Quiet implements RunOwner {
   /** Commands in flight whose callers wait for an answer that may not come. */
   owed = 0;
+  /** See {@linkcode RunOwner.stats}. */
+  readonly stats: ServerStats;
   readonly #server: string;
   readonly #owner: QuietOwner;
   readonly #most: number;
@@ -66,9 +73,10 @@ export class Quiet implements RunOwner {
 
   /** Takes what the link knows of its server, and the link. */
   constructor(
-    { server, maxPending, batchBytes }: QuietOptions,
+    { server, maxPending, batchBytes, stats }: QuietOptions,
     owner: QuietOwner,
   ) {
+    this.stats = stats;
     this.#server = server;
     this.#most = Math.min(MOST_TOLD, maxPending);
     this.#mostBefore = 2 * batchBytes;

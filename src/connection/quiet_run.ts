@@ -20,12 +20,14 @@ import {
   rebound,
   stackless,
 } from "../errors.ts";
+import type { ServerStats } from "../telemetry/server_stats.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { Output } from "../wire/output.ts";
 import { EX, HD, isError, MN, NF, NS } from "../wire/reply.ts";
 import { lineText, replyError } from "../wire/reply_error.ts";
 import { timeoutError } from "./failures.ts";
 import { ERROR_LINES } from "./handshake.ts";
+import { tally } from "./tally.ts";
 import {
   Command,
   COMPLETE,
@@ -41,6 +43,8 @@ export const OPAQUE_LIMIT = 1_000_000;
 
 /** Whom a run tells what became of its commands. */
 export interface RunOwner {
+  /** What is counted of the server. */
+  readonly stats: ServerStats;
   /** Shows an error that no caller waits for. */
   report(error: MemcacheError): void;
   /** Is told that error lines came which no one command can be blamed for. */
@@ -186,10 +190,8 @@ export class QuietRun extends Command {
       return COMPLETE;
     }
     if (isError(kind)) return this.#keep(reply, kind);
-    const { opaque } = reply;
-    if (opaque < 0) return FOREIGN;
-    const index = (opaque - this.#opaque + OPAQUE_LIMIT) % OPAQUE_LIMIT;
-    if (index < this.#at || index >= this.#length) return FOREIGN;
+    const index = this.#indexOf(reply);
+    if (index < 0) return FOREIGN;
     const suspect = this.#suspect(index);
     const { request } = suspect;
     const isRead = request === undefined
@@ -199,6 +201,20 @@ export class QuietRun extends Command {
     this.#settle(index);
     this.#at = index + 1;
     return CONTINUES;
+  }
+
+  override tally(server: ServerStats, reply: Decoder, kind: number): void {
+    const index = this.#indexOf(reply);
+    if (index < 0) return;
+    const suspect = this.#suspect(index);
+    tally(server.of(suspect.command), kind, isStore(suspect), 0);
+  }
+
+  /** Whose answer it is; -1 if nobody's. */
+  #indexOf({ opaque }: Decoder): number {
+    if (opaque < 0) return -1;
+    const index = (opaque - this.#opaque + OPAQUE_LIMIT) % OPAQUE_LIMIT;
+    return index < this.#at || index >= this.#length ? -1 : index;
   }
 
   /** Those whose callers wait for an outcome that is not known. */
@@ -291,7 +307,10 @@ export class QuietRun extends Command {
     if (this.owed === 0) return;
     for (let i = from; i < end; i++) {
       const request = this.#requests[i];
-      if (!request.noreply && !request.settled) request.kind.silent();
+      if (request.noreply) continue;
+      // Of all commands only a read is silent for one reason alone.
+      if (request.command === "mg") this.#owner.stats.of("mg").misses++;
+      if (!request.settled) request.kind.silent();
     }
   }
 

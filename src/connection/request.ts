@@ -14,47 +14,48 @@ import {
   type MemcacheErrorOptions,
   survives,
 } from "../errors.ts";
+import {
+  type CommandMessage,
+  COMMANDS,
+  isHeard,
+  Trace,
+  WAITS,
+} from "../telemetry/channels.ts";
+import type { CommandStats, ServerStats } from "../telemetry/server_stats.ts";
 import type { CommandOptions } from "../types.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { Output } from "../wire/output.ts";
 import { isError } from "../wire/reply.ts";
 import { lineText, replyError } from "../wire/reply_error.ts";
 import { listen, unlisten } from "./aborts.ts";
+import { type Observe, show } from "./observe.ts";
+import { tally } from "./tally.ts";
+import type { ReadText } from "./text.ts";
+import {
+  CARRIES_VALUE,
+  COMPANION,
+  COMPLETE,
+  COMPLETE_DROP,
+  ENDS_CONNECTION,
+  FOREIGN,
+  IDEMPOTENT,
+  JOINABLE,
+  NEEDS_META,
+  NEEDS_NO_LINK,
+  NEEDS_VERSION,
+  NOREPLY,
+  OWN,
+  PROBES,
+  QUIET,
+  RAW_REPLY,
+  READ_ONLY,
+  RELEASES,
+  TAKES_FAILURES,
+} from "./traits.ts";
 
-/** The reply goes on. */
-export const CONTINUES = 0;
-/** The reply is complete. */
-export const COMPLETE = 1;
-/** The reply is complete, and the connection is no longer to be trusted. */
-export const COMPLETE_DROP = 2;
-/** The reply cannot be this request's. */
-export const FOREIGN = 3;
-
-/** Reads UTF-8 in the runtime's fastest way. */
-export type ReadText = (
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-) => string;
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** Reads UTF-8 where the transport has no faster way. */
-export const plainText: ReadText = (bytes, start, end) =>
-  decoder.decode(bytes.subarray(start, end));
-
-/** Where a request's failures are shown, besides to its caller. */
-export type Observe = (error: MemcacheError) => void;
-
-/** Shows an error to the user's own function, whose failures are its own. */
-export function show(observe: Observe, error: MemcacheError): void {
-  try {
-    const late: unknown = observe(error);
-    if (late instanceof Promise) late.catch(() => {});
-  } catch {
-    // Telling is all we can do: the command's outcome does not depend on it.
-  }
-}
+export * from "./observe.ts";
+export * from "./text.ts";
+export * from "./traits.ts";
 
 let grabbedResolve: (value: unknown) => void;
 let grabbedReject: (error: unknown) => void;
@@ -72,38 +73,10 @@ interface Rare {
   observe: Observe | undefined;
   replays: number;
   unfencedBefore: number;
+  /** Tells of it, and of its wait for a connection, if anybody listens. */
+  trace: Trace<CommandMessage> | undefined;
+  wait: Trace | undefined;
 }
-
-/** It reads only, and may be sent again after a lost connection. */
-export const READ_ONLY = 1;
-/** Sending it twice does no harm. */
-export const IDEMPOTENT = 2;
-/** It may share one line with others of its kind. */
-export const JOINABLE = 4;
-/** It carries a value. */
-export const CARRIES_VALUE = 8;
-/** No reply is asked for. */
-export const NOREPLY = 16;
-/** The end of the connection is what it waits for. */
-export const ENDS_CONNECTION = 32;
-/** There is nothing to do for it where nothing is connected. */
-export const NEEDS_NO_LINK = 64;
-/** A token ends its reply, whatever that is. */
-export const RAW_REPLY = 128;
-/** It has something to let go of once its caller has been told. */
-export const RELEASES = 256;
-/** It may deal with a failure in its own way. */
-export const TAKES_FAILURES = 512;
-/** It asks what the server speaks. */
-export const PROBES = 1024;
-/** It is a command of the meta protocol. */
-export const NEEDS_META = 2048;
-/** Not every version of the server knows all of it. */
-export const NEEDS_VERSION = 4096;
-/** Where the server speaks meta it is answered only if there is something to say. */
-export const QUIET = 8192;
-/** It goes in the same write as the command behind it. */
-export const COMPANION = 16_384;
 
 /**
  * What tells one command from another: how it is written, and what its replies
@@ -171,6 +144,22 @@ export abstract class Command {
     return undefined;
   }
 
+  /** The caller's keys. */
+  get keys(): readonly string[] {
+    return this.key === undefined ? [] : [this.key];
+  }
+
+  /** How many of its keys no item has come for: misses, where that is all. */
+  get unanswered(): number {
+    return 0;
+  }
+
+  /** Counts what a reply says of items, before it is read. */
+  tally(server: ServerStats, _reply: Decoder, kind: number): void {
+    const { carriesValue } = this.request;
+    tally(server.of(this.command), kind, carriesValue, this.unanswered);
+  }
+
   /** The requests that it stands for, if it stands for others. */
   get members(): readonly Request[] | undefined {
     return undefined;
@@ -213,12 +202,16 @@ export class Request {
   settled = false;
   /** Whether a byte of it may have reached the server. */
   sent = false;
+  /** When it began, in `ticks`; -1: not yet known. */
+  startedAt = -1;
   /** Bytes of its value, as far as known before it is encoded. */
   readonly weight: number;
 
   readonly #traits: number;
   #resolve: ((value: unknown) => void) | undefined = undefined;
   #reject: ((error: unknown) => void) | undefined = undefined;
+  /** Where it is counted, if it is. */
+  #stats: CommandStats | undefined = undefined;
   #rare: Rare | undefined = undefined;
 
   /** Made by its command. */
@@ -360,10 +353,44 @@ export class Request {
     listen(signal, this);
   }
 
+  /** It is counted with those for this server, and told of if anybody listens. */
+  begin(server: ServerStats): void {
+    if ((this.#traits & OWN) !== 0) return;
+    this.#stats = server.of(this.kind.command);
+    if (!isHeard(COMMANDS)) return;
+    const rare = this.#rarely();
+    if (rare.trace !== undefined) rare.trace.moved(server.place);
+    else {
+      const { command, keys } = this.kind;
+      const { noreply } = this;
+      rare.trace = new Trace(COMMANDS, {
+        ...{ command, keys, noreply, ...server.place },
+      });
+    }
+  }
+
+  /** It waits for a connection with so many others. */
+  waits({ place }: ServerStats, pending: number): void {
+    if (!isHeard(WAITS) || (this.#traits & OWN) !== 0) return;
+    const { command } = this.kind;
+    this.#rarely().wait ??= new Trace(WAITS, { command, pending, ...place });
+  }
+
+  /** It is on its way to the server. */
+  leaves(): void {
+    this.sent = true;
+    const rare = this.#rare;
+    if (rare?.wait === undefined) return;
+    rare.wait.done();
+    rare.wait = undefined;
+  }
+
   /** Tells the caller the outcome. */
   done(value: unknown): void {
     if (this.settled) return;
-    this.#settle();
+    this.#stats?.done(this.noreply ? -1 : this.startedAt);
+    const rare = this.#settle();
+    rare?.trace?.resolved(value);
     this.#resolve?.(value);
     this.#forget();
   }
@@ -371,15 +398,21 @@ export class Request {
   /** Tells the caller of a failure, and completes what the error says. */
   fail(error: unknown): void {
     if (this.settled) return;
+    this.#stats?.failed(error);
+    // What becomes of it counts no more: it may be told as a miss.
+    this.#stats = undefined;
+    this.#rare?.wait?.erred(error);
+    this.#rare?.trace?.erred(error);
     if (
       (this.#traits & TAKES_FAILURES) !== 0 && this.kind.takeFailure(error)
     ) return;
-    this.#settle();
+    const rare = this.#settle();
     if (error instanceof MemcacheError) {
       error.sent ??= this.sent;
-      const observe = this.#rare?.observe;
+      const observe = rare?.observe;
       if (observe !== undefined) show(observe, error);
     }
+    rare?.trace?.done();
     this.#reject?.(error);
     this.#forget();
   }
@@ -387,7 +420,9 @@ export class Request {
   /** Gives up on the caller's wish: rejects with the signal's reason. */
   abort(reason: unknown): void {
     if (this.settled) return;
-    this.#settle();
+    this.#stats?.gaveUp();
+    this.#rare?.trace?.erred(reason);
+    this.#settle()?.trace?.done();
     this.#reject?.(reason);
     this.#forget();
   }
@@ -421,12 +456,14 @@ export class Request {
     return survives(error, this.carriesValue) ? COMPLETE : COMPLETE_DROP;
   }
 
-  #settle(): void {
+  #settle(): Rare | undefined {
     this.settled = true;
     const rare = this.#rare;
-    if (rare?.signal === undefined) return;
-    unlisten(rare.signal, this);
+    if (rare === undefined) return undefined;
+    if (rare.signal !== undefined) unlisten(rare.signal, this);
     rare.signal = undefined;
+    rare.wait?.done();
+    return rare;
   }
 
   #forget(): void {
@@ -440,29 +477,8 @@ export class Request {
       observe: undefined,
       replays: 0,
       unfencedBefore: 0,
+      trace: undefined,
+      wait: undefined,
     };
-  }
-}
-
-/**
- * Writes a command, or fails it and leaves no trace of it: what is not written
- * as a whole must not be waited for.
- */
-export function encoded(
-  request: Request,
-  out: Output,
-  meta: boolean,
-  opaque: number,
-): boolean {
-  const start = out.length;
-  try {
-    request.kind.encode(out, meta, opaque);
-    request.sent = true;
-    return true;
-  } catch (error) {
-    out.length = start;
-    out.large = undefined;
-    request.fail(error);
-    return false;
   }
 }

@@ -9,10 +9,12 @@
 
 import type { Conn } from "../conn/conn.ts";
 import { type MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
+import type { ServerStats } from "../telemetry/server_stats.ts";
 import { encodeText, type Output } from "../wire/output.ts";
 import { now } from "./alarm.ts";
 import { asMemcacheError } from "./failures.ts";
 import { returnMemory } from "./memory.ts";
+import type { LinkOptions } from "./options.ts";
 
 /** Bytes to be written, and how many the server has been told of. */
 interface Segment {
@@ -35,6 +37,7 @@ export class Writer {
   kept = 0;
 
   readonly #conn: Conn;
+  readonly #stats: ServerStats;
   readonly #server: string;
   readonly #failed: (error: MemcacheError) => void;
   #segments: Segment[] = [];
@@ -44,10 +47,11 @@ export class Writer {
   /** Takes the transport, and whom to tell that nothing more can be sent. */
   constructor(
     conn: Conn,
-    server: string,
+    { server, stats }: Pick<LinkOptions, "server" | "stats">,
     failed: (error: MemcacheError) => void,
   ) {
     this.#conn = conn;
+    this.#stats = stats;
     this.#server = server;
     this.#failed = failed;
   }
@@ -87,6 +91,7 @@ export class Writer {
       if (segment === undefined) break;
       this.busy = true;
       if (this.#hasShrunk(segment)) return;
+      this.#stats.bytesSent += segment.length;
       try {
         if (!this.#conn.write(segment.bytes)) {
           this.keptAt = now();

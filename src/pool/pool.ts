@@ -9,7 +9,7 @@ import { Approach } from "../connection/approach.ts";
 import { Connection } from "../connection/connection.ts";
 import { closedError } from "../connection/failures.ts";
 import type { Lane } from "../connection/lane.ts";
-import type { ConnectionOptions } from "../connection/options.ts";
+import { type ConnectionOptions, placeOf } from "../connection/options.ts";
 import type { Request } from "../connection/request.ts";
 import { QuietKeys } from "./quiet_keys.ts";
 import { FULL, Seat, SILENCE, UNOPENED } from "./seat.ts";
@@ -72,12 +72,17 @@ export interface PoolCounters {
  * ```
  */
 export class Pool {
+  /**
+   * What the connections have in common.
+   *
+   * @internal
+   */
+  readonly approach: Approach;
   readonly #options: ConnectionOptions;
   readonly #maxSize: number;
   readonly #idleTimeout: number;
   /** The load from which on a connection is full. */
   readonly #full: number;
-  readonly #approach: Approach = new Approach();
   readonly #alarm: Alarm = new Alarm(() => this.#sweep());
   readonly #lateAlarm: Alarm = new Alarm(() => this.#passOn());
   /** Those that take commands, at least one, which may rest. */
@@ -98,6 +103,7 @@ export class Pool {
     { maxPoolSize, poolIdleTimeout }: PoolLimits,
   ) {
     this.#options = this.#watched(options);
+    this.approach = new Approach(placeOf(options.address));
     this.#maxSize = maxPoolSize;
     this.#idleTimeout = poolIdleTimeout;
     this.#full = Math.min(FULL, options.maxPending);
@@ -240,7 +246,7 @@ export class Pool {
 
   /** The least busy connection, which may be a new one. */
   #choose(): Seat {
-    if (this.#measuredAt !== this.#approach.pulse.count) this.#measure();
+    if (this.#measuredAt !== this.approach.pulse.count) this.#measure();
     const seats = this.#seats;
     let best = seats[0];
     let least = best.load;
@@ -266,7 +272,7 @@ export class Pool {
 
   /** Measures the loads: in this turn they only grow, by what is chosen. */
   #measure(): void {
-    this.#measuredAt = this.#approach.pulse.count;
+    this.#measuredAt = this.approach.pulse.count;
     const at = now();
     for (const seat of this.#seats) seat.measure(at);
   }
@@ -277,9 +283,9 @@ export class Pool {
    */
   #mayGrow({ connection }: Seat): boolean {
     if (this.#seats.length >= this.#maxSize) return false;
-    const { backoff } = this.#approach;
+    const { backoff } = this.approach;
     return backoff.failures === 0 ||
-      connection.connected && this.#approach.open(now());
+      connection.connected && this.approach.open(now());
   }
 
   #grow(): Seat {
@@ -295,7 +301,7 @@ export class Pool {
   #makeSeat(): Seat {
     const seat: Seat = new Seat(
       new Connection(this.#options, {
-        approach: this.#approach,
+        approach: this.approach,
         takes: (request) => this.#takes(seat, request),
         serves: () => this.#serves(),
         rested: () => this.#rested(seat),

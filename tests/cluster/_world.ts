@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Approach } from "../../src/connection/approach.ts";
 import { BaseClient } from "../../src/client/base_client.ts";
 import { type Lane, probeRequest } from "../../src/client/lanes.ts";
 import { type ClientOptions, readContext } from "../../src/client/options.ts";
@@ -30,6 +31,7 @@ const decoder = new TextDecoder();
 /** One server, and the way to it. */
 export class FakeLane implements Lane {
   readonly server: string;
+  readonly approach: Approach = new Approach();
   readonly items: Items = new Map();
   /** Commands that wait; with `holds`, until they are let go. */
   readonly waiting: Request[] = [];

@@ -13,6 +13,7 @@ import {
   FOREIGN,
   IDEMPOTENT,
   JOINABLE,
+  OWN,
   READ_ONLY,
   type ReadText,
   TAKES_FAILURES,
@@ -36,6 +37,9 @@ import {
 
 /** The traits of a read that leaves everything as it is. */
 const READS = READ_ONLY | IDEMPOTENT;
+
+/** The same for a question of the client's own. */
+export const OWN_READS: number = READS | OWN;
 
 /** One key is read, and perhaps touched. */
 export abstract class FetchCommand extends Command {
@@ -99,6 +103,10 @@ export abstract class FetchCommand extends Command {
 
   override rewind(): void {
     this.#hit = undefined;
+  }
+
+  override get unanswered(): number {
+    return this.#hit === undefined ? 1 : 0;
   }
 
   override keepsBytes(flags: number): boolean {

@@ -23,11 +23,20 @@ import type { Output } from "../../wire/output.ts";
 import { END, VALUE } from "../../wire/reply.ts";
 import { type FetchCommand, tellsCas } from "./fetch.ts";
 
+/** A key of a many-key call: the caller's, and the one on the wire. */
+export interface KeyPair {
+  /** The caller's key. */
+  readonly key: string;
+  /** The key with its prefix, checked. */
+  readonly wireKey: string;
+}
+
 /** One line of keys. Hits come in the order of the keys, misses are left out. */
 export abstract class KeysCommand extends Command {
   /** The keys with their prefix. */
   protected readonly wireKeys: readonly string[];
   #cursor = 0;
+  #found = 0;
   #answered: Uint8Array | undefined = undefined;
 
   /** Takes the keys. */
@@ -53,8 +62,12 @@ export abstract class KeysCommand extends Command {
   protected abstract finish(): void;
 
   override rewind(): void {
-    this.#cursor = 0;
+    this.#cursor = this.#found = 0;
     this.#answered = undefined;
+  }
+
+  override get unanswered(): number {
+    return this.wireKeys.length - this.#found;
   }
 
   override encode(out: Output): void {
@@ -70,6 +83,7 @@ export abstract class KeysCommand extends Command {
     if (kind === VALUE) {
       const index = this.#find(reply);
       if (index < 0) return FOREIGN;
+      this.#found++;
       if (this.command === "gets" && !tellsCas(reply, kind)) return FOREIGN;
       if (this.request.settled) return CONTINUES;
       this.prove();

@@ -22,15 +22,7 @@ import {
 import { checkCall, type Executor, type Way, whenReady } from "../executor.ts";
 import { readTimeout } from "../options.ts";
 import { serdeTimeout } from "../serde_waits.ts";
-import { KeysCommand } from "./line.ts";
-
-/** A key of a many-key call: the caller's, and the one on the wire. */
-export interface KeyPair {
-  /** The caller's key. */
-  readonly key: string;
-  /** The key with its prefix, checked. */
-  readonly wireKey: string;
-}
+import { type KeyPair, KeysCommand } from "./line.ts";
 
 /** Holds the place of a key in a result, until its value has come. */
 const ABSENT: unique symbol = Symbol("absent");
@@ -141,6 +133,10 @@ export class HarvestCommand extends KeysCommand {
       () => harvest.end(),
       (error) => harvest.failed(error, pairs),
     );
+  }
+
+  override get keys(): readonly string[] {
+    return this.#pairs.map(({ key }) => key);
   }
 
   override keepsBytes(flags: number): boolean {

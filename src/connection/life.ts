@@ -1,0 +1,100 @@
+/**
+ * What happens to one connection, as it is told: to the counters of its server,
+ * to whoever judges the server by it, and to those who listen.
+ *
+ * @module
+ */
+
+import type { MemcacheError } from "../errors.ts";
+import {
+  type ConnectMessage,
+  CONNECTS,
+  DISCONNECTS,
+  isHeard,
+  Trace,
+} from "../telemetry/channels.ts";
+import { now } from "./alarm.ts";
+import type { Approach } from "./approach.ts";
+import type { Link } from "./link.ts";
+import type { ConnectionOptions } from "./options.ts";
+import type { Loss } from "./watch.ts";
+
+/** Tells of the attempts and links of one connection. */
+export class Life {
+  readonly #options: ConnectionOptions;
+  readonly #approach: Approach;
+  #trace: Trace<ConnectMessage> | undefined = undefined;
+  #openedAt = 0;
+  #wasLost = false;
+
+  /** Takes what the connection knows of its server. */
+  constructor(options: ConnectionOptions, approach: Approach) {
+    this.#options = options;
+    this.#approach = approach;
+  }
+
+  /** An attempt begins. */
+  dialing(): void {
+    if (!isHeard(CONNECTS)) return;
+    const { stats: { place }, backoff: { failures } } = this.#approach;
+    const tls = this.#options.tls !== undefined;
+    this.#trace = new Trace(CONNECTS, { tls, failures, ...place });
+  }
+
+  /** The attempt has failed, or was given up. */
+  gaveUp(cause: unknown): void {
+    this.#trace?.erred(cause);
+    this.#trace?.done();
+    this.#trace = undefined;
+  }
+
+  /** The attempt has succeeded. */
+  opened(): void {
+    const { stats } = this.#approach;
+    this.#openedAt = now();
+    stats.opened++;
+    if (this.#wasLost) stats.reconnects++;
+    this.#wasLost = false;
+    this.#trace?.done();
+    this.#trace = undefined;
+    this.#options.watch?.opened();
+  }
+
+  /** The server has answered. */
+  answered(): void {
+    this.#approach.backoff.succeeded();
+    this.#options.watch?.answered();
+  }
+
+  /** The server could not be reached. */
+  failed(at: number, cause: unknown): void {
+    const { backoff, stats } = this.#approach;
+    backoff.failed(at, cause);
+    stats.failedAttempts++;
+    this.#options.watch?.failed(cause, backoff.readyAt);
+  }
+
+  /** An attempt takes longer than a command may. */
+  isLate(at: number, cause: MemcacheError): void {
+    this.#options.watch?.failed(cause, at);
+  }
+
+  /** A link has ended on which the server had answered. */
+  lost(link: Link, kind: Loss["kind"], error?: MemcacheError): void {
+    const openedAt = this.#openedAt;
+    const hasServed = link.served;
+    const silence = now() - (link.silentSince ?? Infinity);
+    this.#options.watch?.lost({ kind, error, hasServed, openedAt, silence });
+  }
+
+  /** An open link is no more, by our own will or not. */
+  ended(isOwn: boolean, error?: MemcacheError): void {
+    const { stats } = this.#approach;
+    if (!isOwn) {
+      this.#wasLost = true;
+      stats.lost++;
+    }
+    if (!DISCONNECTS.hasSubscribers) return;
+    DISCONNECTS.publish({ isOwn, error, ...stats.place });
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * What is counted of the commands for one server, over all connections to it.
+ * Always, so it must cost next to nothing: a command costs a few additions, and
+ * no look at the clock beside those that its batch has anyway.
+ *
+ * @module
+ */
+
+import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
+import type { ServerPlace } from "./channels.ts";
+import { Histogram } from "./histogram.ts";
+
+/** Buckets between a power of two and the next: 8, an eighth each. */
+const BITS = 3;
+
+/** Times are counted in microseconds, up to this many before they begin anew. */
+const MASK = 0x3fff_ffff;
+
+/** A time of `performance.now`, as a small whole number. */
+export function ticks(at: number): number {
+  return (at * 1000) & MASK;
+}
+
+/** What is counted of one command for one server. */
+export class CommandStats {
+  /** Name of the command in protocol.txt. */
+  readonly command: string;
+  /** How often it has come to its end, well or not. */
+  calls = 0;
+  /** Items that were there. */
+  hits = 0;
+  /** Items that were not. */
+  misses = 0;
+  /** How often it was given up by its caller's signal. */
+  aborted = 0;
+  /** How long the answers took. */
+  readonly latency: Histogram = new Histogram(BITS);
+  /** How often it has failed, by the codes of the errors. */
+  readonly errors: Map<string, number> = new Map();
+  readonly #server: ServerStats;
+
+  /** Starts from nothing. */
+  constructor(command: string, server: ServerStats) {
+    this.command = command;
+    this.#server = server;
+  }
+
+  /**
+   * Counts one that has been answered, or was not to be.
+   *
+   * @param startedAt When it began, in {@linkcode ticks}; -1 if no answer was
+   * asked for.
+   */
+  done(startedAt: number): void {
+    this.calls++;
+    if (startedAt < 0) return;
+    const took = (this.#server.heardAt - startedAt) & MASK;
+    // Else it ended without an answer, by what was not heard.
+    if (took <= MASK >> 1) this.latency.add(took);
+  }
+
+  /** Counts one that has failed. */
+  failed(error: unknown): void {
+    this.calls++;
+    this.#server.failed(this, error);
+  }
+
+  /** Counts one that its caller has given up. */
+  gaveUp(): void {
+    this.calls++;
+    this.aborted++;
+  }
+}
+
+/** What is counted of one server. */
+export class ServerStats {
+  /** Which one it is; nothing for commands that found none. */
+  readonly place: Readonly<ServerPlace>;
+  /** When bytes last arrived, in {@linkcode ticks}. */
+  heardAt = 0;
+  /** Bytes that were written to its connections. */
+  bytesSent = 0;
+  /** Bytes that were read from them. */
+  bytesReceived = 0;
+  /** Connections that were opened. */
+  opened = 0;
+  /** Those that were opened in place of one that was lost. */
+  reconnects = 0;
+  /** Those that ended otherwise than by this client. */
+  lost = 0;
+  /** Attempts to connect that failed. */
+  failedAttempts = 0;
+  /** The last failure of a command or an attempt, if there was one. */
+  lastError: MemcacheError | undefined = undefined;
+  /** When that was, in milliseconds since 1970. */
+  lastErrorAt = 0;
+  /** By the names of the commands, in the order in which they came. */
+  readonly commands: Map<string, CommandStats> = new Map();
+  #recent: CommandStats | undefined = undefined;
+
+  /** Starts from nothing. */
+  constructor(place: ServerPlace) {
+    this.place = place;
+  }
+
+  /** What is counted of a command. */
+  of(command: string): CommandStats {
+    const recent = this.#recent;
+    if (recent !== undefined && recent.command === command) return recent;
+    let stats = this.commands.get(command);
+    if (stats === undefined) {
+      stats = new CommandStats(command, this);
+      this.commands.set(command, stats);
+    }
+    return this.#recent = stats;
+  }
+
+  /** Counts a failure of a command. */
+  failed(stats: CommandStats, error: unknown): void {
+    const { errors } = stats;
+    const code = error instanceof MemcacheError ? error.code : "unknown";
+    errors.set(code, (errors.get(code) ?? 0) + 1);
+    this.noteError(error);
+  }
+
+  /** Keeps the last error that says something of the server. */
+  noteError(error: unknown): void {
+    if (!(error instanceof MemcacheError)) return;
+    if (
+      error instanceof MemcacheIllegalInputError ||
+      error.code === "ERR_CLIENT_CLOSED"
+    ) return;
+    this.lastError = error;
+    this.lastErrorAt = Date.now();
+  }
+}
