@@ -25,8 +25,8 @@ interface BunServer {
   stop(): Promise<void>;
 }
 
-const [memcached = "localhost:11211", port = "8001", timeout = "100"] = process
-  .argv.slice(2);
+const [, , memcached = "localhost:11211", port = "8001", timeout = "100"] =
+  process.argv;
 
 /** Whether a proxy of ours stands before this, and names the clients. */
 const isProxied = process.env.TRUST_PROXY === "1";

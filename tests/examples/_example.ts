@@ -141,13 +141,21 @@ export async function onDeno(
 
 /** A copy of an example in which the package is installed. */
 export interface Installed {
+  /** Its folder. */
+  readonly folder: string;
   /** Gives a function what starts it, and ends what that has started. */
   withPrograms(fn: (start: Start) => Promise<void>): Promise<void>;
 }
 
+/** What of a package.json is read here. */
+interface Manifest {
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+}
+
 /**
  * Gives a function an example with the package installed from a stand-in for
- * JSR's npm layer, as `jsr add` does.
+ * JSR's npm layer, as `jsr add` does, and what else its package.json names.
  */
 export async function withInstalled(
   name: string,
@@ -155,21 +163,27 @@ export async function withInstalled(
   fn: (installed: Installed) => Promise<void>,
 ): Promise<void> {
   await withFolder(async (home) => {
-    const cwd = `${home}/${name}`;
-    await succeed(["cp", "-r", `${ROOT}/examples/${name}`, cwd]);
-    const programs = [`examples/${name}/main.ts`];
+    const folder = `${home}/${name}`;
+    await succeed(["cp", "-r", `${ROOT}/examples/${name}`, folder]);
+    const path = `${folder}/package.json`;
+    const text = await Deno.readTextFile(path).catch(() => "{}");
+    const manifest: Manifest = JSON.parse(text);
+    const { dependencies, devDependencies } = manifest;
+    const programs = Object.entries({ ...dependencies, ...devDependencies })
+      .map(([name, range]) => `npm:${name}@${range}`);
     const registry = await NpmStandIn.start({ programs });
     try {
-      await addPackage(cwd, registry.url);
-      const install = runtime === "bun"
-        ? [tool(BUN), "install", "--production"]
-        : [...NPM_INSTALL, "--omit=dev"];
-      await succeed(install, { cwd, env: installEnv(cwd) });
+      await addPackage(folder, manifest, registry.url);
+      const command = runtime === "bun" ? [tool(BUN), "install"] : NPM_INSTALL;
+      await succeed(command, { cwd: folder, env: installEnv(folder) });
     } finally {
       await registry.close();
     }
     const command = [tool(runtime === "bun" ? BUN : NODE), "main.ts"];
-    await fn({ withPrograms: (fn) => withPrograms(command, cwd, fn) });
+    await fn({
+      folder,
+      withPrograms: (fn) => withPrograms(command, folder, fn),
+    });
   });
 }
 
@@ -177,17 +191,19 @@ export async function withInstalled(
 export const NODE = "node26/bin/node";
 
 /** Writes into package.json and .npmrc what `jsr add` does. */
-async function addPackage(cwd: string, registry: string): Promise<void> {
-  const path = `${cwd}/package.json`;
-  const text = await Deno.readTextFile(path).catch(() => "{}");
-  const manifest = JSON.parse(text);
-  manifest.dependencies = {
+async function addPackage(
+  folder: string,
+  manifest: Manifest,
+  registry: string,
+): Promise<void> {
+  const dependencies = {
     ...manifest.dependencies,
     [config.name]: `npm:${NPM_NAME}@^${config.version}`,
   };
-  await Deno.writeTextFile(path, JSON.stringify(manifest));
+  const text = JSON.stringify({ ...manifest, dependencies });
+  await Deno.writeTextFile(`${folder}/package.json`, text);
   const lines = [`registry=${registry}`, `@jsr:registry=${registry}`, ""];
-  await Deno.writeTextFile(`${cwd}/.npmrc`, lines.join("\n"));
+  await Deno.writeTextFile(`${folder}/.npmrc`, lines.join("\n"));
 }
 
 async function withPrograms(

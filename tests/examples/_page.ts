@@ -74,6 +74,9 @@ function masked(line: string): string {
   return `${name.toLowerCase()}: ${value.replace(/\d+/g, "N")}`;
 }
 
+/** What `curl` says that it sends with `-d`. */
+const FORM = "application/x-www-form-urlencoded";
+
 /** Follows the page of an example. */
 export async function followPage(
   name: string,
@@ -84,6 +87,7 @@ export async function followPage(
     const { path, body, isWhole, hasJar, ...rest } = readRequest(args);
     const headers = new Headers(rest.headers);
     if (hasJar && cookie !== "") headers.set("cookie", cookie);
+    if (body !== undefined) headers.set("content-type", FORM);
     const method = rest.method ?? (body === undefined ? "GET" : "POST");
     const init = body === undefined ? {} : { body };
     const response = await fetch(program.url + path, {

@@ -152,8 +152,8 @@ export class NpmStandIn {
 
   /**
    * Starts a registry with the packed checkout and what it depends on, and with
-   * what `programs` do: files of the checkout, the same in all calls of a file
-   * of tests. The tarball is not the one of its checksum if `changed`.
+   * what `programs` do: files of the checkout or packages as `npm:` …, the same
+   * in all calls of a file of tests. The tarball is not the one of its checksum if `changed`.
    */
   static async start(
     { changed = false, programs = [] }: {
