@@ -19,6 +19,7 @@ const PAGES = [
   "SECURITY.md",
   "SPEED.md",
   ...(await listGuide()),
+  ...(await listExamples()),
 ];
 const readme = await Deno.readTextFile(`${ROOT}/README.md`);
 
@@ -37,6 +38,15 @@ async function listGuide(): Promise<string[]> {
   const pages: string[] = [];
   for await (const { name } of Deno.readDir(`${ROOT}/docs`)) {
     if (name.endsWith(".md")) pages.push(`docs/${name}`);
+  }
+  return pages.sort();
+}
+
+/** The pages of the examples, by their paths in the checkout. */
+async function listExamples(): Promise<string[]> {
+  const pages: string[] = [];
+  for await (const { name } of Deno.readDir(`${ROOT}/examples`)) {
+    pages.push(`examples/${name}/README.md`);
   }
   return pages.sort();
 }
@@ -322,6 +332,15 @@ test("docs/README.md lists the pages of the guide", async () => {
   assertEquals(
     ["docs/README.md", ...linked].sort(),
     PAGES.filter((page) => page.startsWith("docs/")),
+  );
+});
+
+test("README.md lists the examples", () => {
+  const linked = [...section("Examples").matchAll(/\]\(\.\/([^)]+)\)/g)]
+    .map(([, page]) => page);
+  assertEquals(
+    linked.sort(),
+    PAGES.filter((page) => page.startsWith("examples/")),
   );
 });
 
