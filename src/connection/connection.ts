@@ -53,11 +53,12 @@ const IDLE_RACE = 100;
 export class Connection implements Lane {
   /** What waits to be sent. */
   readonly unsent: Backlog;
+  /** Who waits, and for how long. */
+  readonly expiry: Expiry = new Expiry();
   /** What it has in common with the others to its server. */
   readonly approach: Approach;
   readonly #options: ConnectionOptions;
   readonly #name: string;
-  readonly #expiry: Expiry = new Expiry();
   readonly #alarm: Alarm = new Alarm(() => this.#expire());
   readonly #place: PoolPlace | undefined;
   readonly #turn: Turn;
@@ -134,7 +135,7 @@ export class Connection implements Lane {
     }
     this.unsent.add(request);
     if (request.timeout !== this.#options.timeout || request.deadline > 0) {
-      this.#expiry.mixed = true;
+      this.expiry.mixed = true;
     }
     const link = this.#link;
     if (!link?.writable) request.waits(this.approach.stats, this.pending);
@@ -232,14 +233,14 @@ export class Connection implements Lane {
   /** Keeps the process alive for those whom no connection keeps it alive for. */
   #holdAlarm(): void {
     const lost = this.#link === undefined && this.unsent.length > 0;
-    this.#alarm.hold(lost || this.#expiry.limbo.length > 0);
+    this.#alarm.hold(lost || this.expiry.limbo.length > 0);
   }
 
   /** Lets the process end where nothing is owed, nor left to be sent. */
   #relax(link: Link): void {
     if (this.#link !== link || !link.quiet || this.unsent.length > 0) return;
     if (this.#held) this.#hold(link, false);
-    if (this.#expiry.limbo.length === 0) this.#expiry.mixed = false;
+    if (this.expiry.limbo.length === 0) this.expiry.mixed = false;
     // Who owes nothing holds up nobody, known to be well or not.
     if (!link.verified) this.#turn.leave();
     if (this.#drained !== undefined) this.#rest();
@@ -249,7 +250,7 @@ export class Connection implements Lane {
   #rest(): void {
     const link = this.#link;
     if (
-      this.#closed || this.unsent.length > 0 || this.#expiry.limbo.length > 0
+      this.#closed || this.unsent.length > 0 || this.expiry.limbo.length > 0
     ) return;
     if (this.#drained !== undefined) {
       if (link === undefined || link.quiet) this.close();
@@ -426,7 +427,7 @@ export class Connection implements Lane {
   #expire(): void {
     const at = now();
     const link = this.#link;
-    const expiry = this.#expiry;
+    const expiry = this.expiry;
     let next = expiry.tell(link?.inflight, this.unsent.queue, at);
     this.unsent.skipSettled();
     if (this.#attempt !== undefined && expiry.vainAt === at) {
@@ -461,7 +462,7 @@ export class Connection implements Lane {
       (request) => request.readOnly && !isDue(request),
       (request) => {
         if (request.deadline > 0 && !this.#closed) {
-          this.#expiry.limbo.push(request);
+          this.expiry.limbo.push(request);
         } else request.fail(lossError(request, silence));
       },
     );
@@ -483,7 +484,7 @@ export class Connection implements Lane {
     link?.abandon();
     if (link !== undefined) this.#life.ended(true);
     const fail = (request: Request) => ownError(error, request);
-    for (const queue of [link?.inflight, this.#expiry.limbo]) {
+    for (const queue of [link?.inflight, this.expiry.limbo]) {
       while (queue !== undefined && queue.length > 0) {
         const request = queue.shift();
         request?.fail(fail(request));

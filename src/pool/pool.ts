@@ -325,7 +325,7 @@ export class Pool {
       if (connected || resting) continue;
       seat.isLate = true;
       unsent.handOver((request) => this.#takes(seat, request));
-      if (seat.connection.resting) this.#rested(seat);
+      if (seat.connection.resting && !seat.isPromised) this.#rested(seat);
     }
     this.#measuredAt = -1;
   }

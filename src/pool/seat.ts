@@ -80,12 +80,17 @@ export class Seat {
     this.load = load;
   }
 
+  /** Whether callers of a link that is gone still have their time. */
+  get isPromised(): boolean {
+    return this.connection.expiry.limbo.length > 0;
+  }
+
   /** When it was last used, if it is open and has nothing to do. */
   get idleSince(): number | undefined {
     const { link, unsent } = this.connection;
-    if (link === undefined || !link.quiet || unsent.length > 0) {
-      return undefined;
-    }
+    if (
+      link === undefined || !link.quiet || unsent.length > 0 || this.isPromised
+    ) return undefined;
     return Math.max(link.heardAt, link.wroteAt);
   }
 

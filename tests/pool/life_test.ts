@@ -49,6 +49,28 @@ test("PooledClient does not call idle who waits for a reply", async () => {
   });
 });
 
+test("PooledClient does not call idle whose callers have been promised time", async () => {
+  const options = { maxPoolSize: 1, poolIdleTimeout: 20, timeout: 100 };
+  await withPool({}, options, async ({ server, client }) => {
+    await client.get("warm");
+    const silent = new Set<unknown>();
+    server.script = (command, peer) => {
+      if (command.name === "incr") silent.add(peer);
+      return silent.has(peer) ? undefined : peer.reply(command);
+    };
+    // The first waits in vain: so the silent connection is replaced.
+    const vain = failure(client.incr("a", 1));
+    const kept = failure(client.incr("a", 1, { timeout: 400 }));
+    const read = client.get("a", { timeout: 8000 });
+    assertEquals((await vain).code, "ERR_TIMEOUT");
+    assertEquals(await read, undefined);
+    assertEquals(silent.has(server.last), false);
+    const { code, sent } = await kept;
+    assertEquals([code, sent], ["ERR_TIMEOUT", true]);
+    await server.until(() => server.last.closed);
+  });
+});
+
 test("PooledClient keeps idle connections without poolIdleTimeout", async () => {
   await withPool({}, { maxPoolSize: 2 }, async (pair) => {
     await spread(pair, 2);

@@ -8,8 +8,8 @@ import {
   type PooledClientOptions,
 } from "@x/memcache";
 import { test } from "../_runtime.ts";
-import { outcome, outcomes, pause } from "../connection/_calls.ts";
-import { distinct, peersOf, spread, withPool } from "./_pools.ts";
+import { failure, outcome, outcomes, pause } from "../connection/_calls.ts";
+import { distinct, Held, peersOf, spread, withPool } from "./_pools.ts";
 
 /** A transport that may be told to fail, and notes its attempts. */
 class Gate {
@@ -180,6 +180,45 @@ test("PooledClient sends by another what waits for a connection that hangs", asy
       assertEquals([server.peers.length, errors], [1, []]);
     },
   );
+});
+
+test("PooledClient passes commands on, and keeps its promise to others", async () => {
+  const gate = new Gate();
+  const options = { dial: gate.dial, maxPoolSize: 7, timeout: 100 };
+  await withPool({}, options, async ({ server, client }) => {
+    const patient = { timeout: 8000 };
+    const gets = (count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, i) => client.get(`${i}`, patient)),
+      );
+    const held = new Held(server);
+    const first = gets(200);
+    await server.until(() => server.peers.length === 2);
+    held.release();
+    await first;
+    // As many as may be are on their way, and stay there.
+    gate.mute = true;
+    gate.clear();
+    await gets(600);
+    assertEquals(gate.attempts.length, 4);
+    server.script = (command, peer) =>
+      peer.number === 0 ? undefined : peer.reply(command);
+    const vain = failure(client.incr("a", 1));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const kept = failure(client.incr("a", 1, { ...patient, signal }));
+    const read = client.get("a", patient);
+    assertEquals((await vain).code, "ERR_TIMEOUT");
+    await server.until(() => server.peers[0].closed);
+    assertEquals(peersOf(server, "a"), [0]);
+    // The read waits for a connection where the others have theirs by now.
+    const others = gets(600);
+    assertEquals(client.pool.connections.length, 7);
+    await Promise.all([read, others]);
+    assertEquals(gate.attempts.length, 4);
+    controller.abort("enough");
+    assertEquals(String(await kept), "enough");
+  });
 });
 
 test("PooledClient closes while connections are being opened", async () => {
