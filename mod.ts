@@ -27,6 +27,7 @@ export {
 } from "./src/client/pooled_client.ts";
 export { Pool, type PoolCounters } from "./src/pool/pool.ts";
 export { ServerClient } from "./src/client/server_client.ts";
+export { ClientAround } from "./src/around.ts";
 export { BaseClient } from "./src/client/base_client.ts";
 export { KeyClient } from "./src/client/key_client.ts";
 export type { ClientOptions } from "./src/client/options.ts";
@@ -223,6 +224,21 @@ export {
 } from "./src/errors.ts";
 
 // What is told of commands and connections.
+export type { InsightCommands } from "./src/client/insight_commands.ts";
+export type {
+  Explanation,
+  LastError,
+  ServerCondition,
+} from "./src/client/explaining.ts";
+export type {
+  ClientMetrics,
+  ConnectionMetrics,
+  ServerMetrics,
+} from "./src/client/metrics.ts";
+export type {
+  CommandMetrics,
+  LatencyMetrics,
+} from "./src/telemetry/metrics.ts";
 export type {
   CommandMessage,
   ConnectMessage,

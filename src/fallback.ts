@@ -4,14 +4,12 @@
  * @module
  */
 
+import { ClientAround } from "./around.ts";
 import type {
   CountOptions,
-  Feed,
   GetOptions,
   InvalidateOptions,
   KeyCommands,
-  KeyEntry,
-  KeysOptions,
   Namespace,
   NoreplyOptions,
   StoreOptions,
@@ -20,12 +18,10 @@ import type {
   Versioned,
 } from "./client/commands.ts";
 import { moveOn, NO_CAS } from "./client/item.ts";
-import type { MetaCommands } from "./client/meta_commands.ts";
 import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { MemcacheError, MemcacheIllegalInputError } from "./errors.ts";
 import { namespaced } from "./namespaced.ts";
 import {
-  doAll,
   foreign,
   inOrder,
   textOf,
@@ -76,6 +72,7 @@ import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
  * ```
  */
 export class FallbackClient<C extends KeyCommands = KeyCommands>
+  extends ClientAround<C>
   implements KeyCommands {
   readonly #clients: readonly C[];
 
@@ -96,17 +93,13 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
         { sent: false },
       );
     }
+    super(list);
     this.#clients = Object.freeze(list);
   }
 
   /** The clients, in the order in which reads ask them. */
   get clients(): readonly C[] {
     return this.#clients;
-  }
-
-  /** The meta protocol of the first client: no other is asked. */
-  get meta(): MetaCommands {
-    return this.#clients[0].meta;
   }
 
   /**
@@ -373,11 +366,6 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
     }, options);
   }
 
-  /** Lists all keys of the first. See {@linkcode KeyCommands.keys}. */
-  keys(options?: KeysOptions): Feed<KeyEntry> {
-    return this.#first.keys(options);
-  }
-
   /**
    * Reads a value of the first. What that does not have is read from the others,
    * or loaded, once for all who ask. See {@linkcode KeyCommands.getOrSet}.
@@ -400,26 +388,6 @@ export class FallbackClient<C extends KeyCommands = KeyCommands>
       }
       return await load(name, context);
     }, options);
-  }
-
-  /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */
-  flush(options?: CommandOptions): Promise<void> {
-    return doAll(this.#clients, (client) => client.flush(options));
-  }
-
-  /** Lets go of all connections. See {@linkcode KeyCommands.disconnect}. */
-  disconnect(): Promise<void> {
-    return doAll(this.#clients, (client) => client.disconnect());
-  }
-
-  /** Closes all clients. See {@linkcode KeyCommands.close}. */
-  close(): Promise<void> {
-    return doAll(this.#clients, (client) => client.close());
-  }
-
-  /** Closes all clients, at the end of an `await using` block. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 
   get #first(): C {

@@ -4,15 +4,13 @@
  * @module
  */
 
+import { ClientAround } from "./around.ts";
 import { MemcacheNotStoredError } from "./errors.ts";
 import type {
   CountOptions,
-  Feed,
   GetOptions,
   InvalidateOptions,
   KeyCommands,
-  KeyEntry,
-  KeysOptions,
   Namespace,
   NoreplyOptions,
   StoreOptions,
@@ -20,7 +18,6 @@ import type {
   Updater,
   Versioned,
 } from "./client/commands.ts";
-import type { MetaCommands } from "./client/meta_commands.ts";
 import type { GetOrSetOptions, LoadContext } from "./cache/options.ts";
 import { namespaced } from "./namespaced.ts";
 import {
@@ -68,22 +65,19 @@ import type { CommandOptions, Item, Key, Ttl } from "./types.ts";
  * ```
  */
 export class StrictClient<C extends KeyCommands = KeyCommands>
+  extends ClientAround<C>
   implements KeyCommands {
   readonly #client: C;
 
   /** Wraps a client; closing this one closes it. */
   constructor(client: C) {
+    super([client]);
     this.#client = client;
   }
 
   /** The client that is wrapped. */
   get client(): C {
     return this.#client;
-  }
-
-  /** The meta protocol of the wrapped client: a miss is a status there. */
-  get meta(): MetaCommands {
-    return this.#client.meta;
   }
 
   /**
@@ -450,11 +444,6 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     return this.#client.update(key, fn, options);
   }
 
-  /** Lists all keys. See {@linkcode KeyCommands.keys}. */
-  keys(options?: KeysOptions): Feed<KeyEntry> {
-    return this.#client.keys(options);
-  }
-
   /**
    * Makes a namespace that is as strict. See {@linkcode KeyCommands.namespace}.
    *
@@ -473,25 +462,5 @@ export class StrictClient<C extends KeyCommands = KeyCommands>
     options?: GetOrSetOptions,
   ): Promise<T> {
     return this.#client.getOrSet(key, load, options);
-  }
-
-  /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */
-  flush(options?: CommandOptions): Promise<void> {
-    return this.#client.flush(options);
-  }
-
-  /** Lets go of the connections. See {@linkcode KeyCommands.disconnect}. */
-  disconnect(): Promise<void> {
-    return this.#client.disconnect();
-  }
-
-  /** Closes the wrapped client. See {@linkcode KeyCommands.close}. */
-  close(): Promise<void> {
-    return this.#client.close();
-  }
-
-  /** Closes the wrapped client, at the end of an `await using` block. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

@@ -34,15 +34,15 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["client/server_commands.ts"],
   ],
   namespaced: ["types", "client/commands.ts"],
+  around: ["types", "client/commands.ts", "client/meta_commands.ts"],
   fallback: [
     ...[
       "errors",
       "types",
       "cache/options.ts",
       "client/commands.ts",
-      "client/meta_commands.ts",
     ],
-    ...["client/item.ts", "namespaced"],
+    ...["client/item.ts", "namespaced", "around"],
   ],
   strict: [
     ...[
@@ -50,9 +50,8 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
       "types",
       "cache/options.ts",
       "client/commands.ts",
-      "client/meta_commands.ts",
     ],
-    ...["client/item.ts", "namespaced"],
+    ...["client/item.ts", "namespaced", "around"],
   ],
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],
@@ -61,9 +60,21 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "types", "cache/options.ts", "client/commands.ts"],
     ...["client/key_encoders.ts", "wire/numbers.ts", "wire/ttl.ts"],
   ],
+  otel: [
+    ...["errors", "types", "telemetry", "client/metrics.ts"],
+    ...["cli/version.ts"],
+  ],
   mod: [
     ...["errors", "types", "wire", "conn", "connection", "pool", "serde"],
-    ...["client", "discovery", "cluster", "retry", "fallback", "strict"],
+    ...[
+      "client",
+      "discovery",
+      "cluster",
+      "retry",
+      "fallback",
+      "strict",
+      "around",
+    ],
     ...["cache", "hash", "ring", "telemetry"],
   ],
 };
@@ -74,5 +85,6 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
  */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   cli: ["cli-progress", "commander", "picocolors"],
+  otel: ["@opentelemetry/api"],
   structured: ["devalue"],
 };

@@ -18,6 +18,7 @@ import type {
 } from "./commands.ts";
 import type { Context } from "./context.ts";
 import type { Executor } from "./executor.ts";
+import { explainKey, type Explanation } from "./explaining.ts";
 import { ItemClient } from "./item_client.ts";
 import type { Feed } from "./feed.ts";
 import { KeyClient } from "./key_client.ts";
@@ -25,6 +26,7 @@ import { listKeys } from "./listing.ts";
 import type { KeyEntry, KeysOptions } from "./listing_commands.ts";
 import { MetaClient } from "./meta_client.ts";
 import type { MetaCommands } from "./meta_commands.ts";
+import { type ClientMetrics, readMetrics } from "./metrics.ts";
 import { makeNamespace } from "./namespaces/namespace_client.ts";
 
 /**
@@ -135,6 +137,16 @@ export class BaseClient extends KeyClient implements KeyCommands {
       this.#executor,
     );
     return caching.getOrSet(key, load, options);
+  }
+
+  /** Tells what was counted. See {@linkcode InsightCommands.metrics}. */
+  metrics(): ClientMetrics {
+    return readMetrics(this.#executor);
+  }
+
+  /** Tells where a key goes. See {@linkcode InsightCommands.explain}. */
+  explain(key: Key): Explanation {
+    return explainKey(this.#context, this.#executor, key);
   }
 
   /** Closes for good. See {@linkcode KeyCommands.close}. */

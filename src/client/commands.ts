@@ -15,6 +15,7 @@ import type {
   Versioned,
 } from "./command_options.ts";
 import type { HelperCommands } from "./helper_commands.ts";
+import type { InsightCommands } from "./insight_commands.ts";
 import type { ListingCommands } from "./listing_commands.ts";
 import type { MetaCommands } from "./meta_commands.ts";
 
@@ -31,6 +32,11 @@ export type {
   UpdateOptions,
   Updater,
 } from "./helper_commands.ts";
+export type {
+  ClientMetrics,
+  Explanation,
+  InsightCommands,
+} from "./insight_commands.ts";
 export type { Feed } from "./feed.ts";
 export type {
   KeyEntry,
@@ -61,7 +67,7 @@ export type {
  * ```
  */
 export interface KeyCommands
-  extends ListingCommands, HelperCommands, CacheCommands {
+  extends ListingCommands, HelperCommands, CacheCommands, InsightCommands {
   /**
    * Reads a value.
    *

@@ -13,6 +13,7 @@ import {
   MemcacheTimeoutError,
   stackless,
 } from "../errors.ts";
+import type { ServerStats } from "../telemetry/server_stats.ts";
 import type { CommandOptions } from "../types.ts";
 import { describe } from "../wire/numbers.ts";
 import type { Context } from "./context.ts";
@@ -23,6 +24,29 @@ import { readTimeout } from "./options.ts";
 export interface Way {
   /** Sends a request there. It is told the outcome; nothing is thrown. */
   execute(request: Request): void;
+}
+
+/** A server that could have a key. */
+export interface Candidate {
+  /** The way to it. */
+  readonly lane: Lane;
+  /** How it is, and when it is tried again; by its connections if absent. */
+  readonly health?: {
+    readonly state: "up" | "failing" | "dead";
+    readonly retryAt: number;
+  };
+}
+
+/** Where a route leads. */
+export interface Placement {
+  /** Those that could have the key, first the one whose own it is. */
+  readonly candidates: readonly Candidate[];
+  /** The one that has it now. */
+  readonly chosen: Candidate | undefined;
+  /** Why there are none, where that is known. */
+  readonly cause?: string;
+  /** The time, on the clock of their health. */
+  readonly at: number;
 }
 
 /** Takes requests to servers. */
@@ -52,6 +76,10 @@ export interface Executor {
    * Absent where that is nothing to it.
    */
   passing?(timeout: number): void;
+  /** Finds where a route leads, and where else it could. */
+  locate(route: string): Placement;
+  /** What is counted of requests that found no server; absent where all do. */
+  readonly unrouted?: ServerStats;
   /** The servers, for what needs connections of its own to them. */
   readonly feeds: FeedServers;
   /** Whether it has been closed for good. */

@@ -34,6 +34,7 @@ import { type Executor, start } from "./executor.ts";
 import { flush } from "./flushing.ts";
 import { startLate } from "./late.ts";
 import { GetCommand, GetsCommand, HasCommand } from "./requests/fetch.ts";
+import type { InsightCommands } from "./insight_commands.ts";
 import type { KeyPair } from "./requests/line.ts";
 import { changeInWindows, fetchMany, type Prepared } from "./requests/many.ts";
 import type { StoreVerb } from "./requests/store.ts";
@@ -64,6 +65,7 @@ export class KeyClient implements
   Omit<
     KeyCommands,
     | keyof HelperCommands
+    | keyof InsightCommands
     | "getItem"
     | "getOrSet"
     | "keys"

@@ -7,7 +7,7 @@
 import type { Lane } from "../connection/lane.ts";
 import type { Request } from "../connection/request.ts";
 import type { ConnectionOptions } from "../connection/options.ts";
-import type { Executor } from "./executor.ts";
+import type { Executor, Placement } from "./executor.ts";
 import { FeedServers } from "./feed_servers.ts";
 
 /** Sends every request by one lane, whatever its route. */
@@ -33,6 +33,11 @@ export class LaneExecutor implements Executor {
 
   lanes(): Lane[] {
     return [this.#lane];
+  }
+
+  locate(): Placement {
+    const chosen = { lane: this.#lane };
+    return { candidates: [chosen], chosen, at: 0 };
   }
 
   get closed(): boolean {

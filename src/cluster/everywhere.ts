@@ -5,7 +5,7 @@
  */
 
 import { type Context, observe } from "../client/context.ts";
-import type { Executor } from "../client/executor.ts";
+import type { Executor, Placement } from "../client/executor.ts";
 import { FeedServers } from "../client/feed_servers.ts";
 import { closedError, type Lane, type Request } from "../client/lanes.ts";
 import {
@@ -52,6 +52,11 @@ export class MemberExecutor implements Executor {
   }
 
   /** See {@linkcode Executor.lanes}. */
+  locate(): Placement {
+    const chosen = this.#member;
+    return { candidates: [chosen], chosen, at: 0 };
+  }
+
   lanes(): Lane[] {
     return [this.#member.lane];
   }

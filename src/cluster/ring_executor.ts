@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Executor, Way } from "../client/executor.ts";
+import type { Executor, Placement, Way } from "../client/executor.ts";
 import { FeedServers } from "../client/feed_servers.ts";
 import {
   closedError,
@@ -216,10 +216,36 @@ export class RingExecutor implements Executor {
   /** The servers in the order in which they would get a key. */
   order(route: string): string[] {
     this.#revive();
+    return this.#namesOf(route);
+  }
+
+  #namesOf(route: string): string[] {
     const names = this.#hasher.getNodes?.(route);
     if (names !== undefined) return [...names];
     const name = this.#hasher.getNode(route);
     return name === undefined ? [] : [name];
+  }
+
+  /** See {@linkcode Executor.locate}. */
+  locate(route: string): Placement {
+    const [chosen] = this.order(route);
+    const dead = [...this.#dead];
+    // In the ring for a moment, to learn what they would have.
+    for (const { address } of dead) {
+      this.#hasher.addNode(address.name, address.weight);
+    }
+    const names = new Set(this.#namesOf(route));
+    for (const { name } of dead) this.#hasher.removeNode(name);
+    for (const name of this.#members.keys()) names.add(name);
+    const candidates = [...names].flatMap((name) =>
+      this.#members.get(name) ?? []
+    );
+    return {
+      candidates,
+      chosen: candidates.find(({ name }) => name === chosen),
+      cause: this.#whyNone(),
+      at: this.#household.now(),
+    };
   }
 
   /** See {@linkcode Executor.everywhere}. */
@@ -253,6 +279,17 @@ export class RingExecutor implements Executor {
     this.feeds.close();
     this.#awaited?.room.empty((request) => this.#nowhere.execute(request));
     return Promise.resolve();
+  }
+
+  /** Why there are no servers, unless there are, or were never any. */
+  #whyNone(): string | undefined {
+    if (this.#awaited === undefined || this.#members.size > 0) return undefined;
+    const reason = this.#reason;
+    return reason === undefined
+      ? "the list of servers has not come yet"
+      : reason instanceof Error
+      ? reason.message
+      : String(reason);
   }
 
   #wayOf(route: string): Way {

@@ -90,6 +90,7 @@ export class Life {
   /** An open link is no more, by our own will or not. */
   ended(isOwn: boolean, error?: MemcacheError): void {
     const { stats } = this.#approach;
+    stats.ended++;
     if (!isOwn) {
       this.#wasLost = true;
       stats.lost++;

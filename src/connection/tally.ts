@@ -15,6 +15,7 @@ import {
   NF,
   NOT_FOUND,
   NUMBER,
+  STORED,
   TOUCHED,
   VA,
   VALUE,
@@ -26,11 +27,14 @@ const HIT = 1;
 const MISS = 2;
 /** Those of the keys on the line that have not been told are not there. */
 const REST = 3;
+/** There was one, unless the command needs none. */
+const DONE = 4;
 
 const MEANINGS = new Uint8Array(32);
-for (const kind of [VALUE, VA, HD, ME, DELETED, TOUCHED, NUMBER]) {
+for (const kind of [VALUE, VA, ME, DELETED, TOUCHED, NUMBER]) {
   MEANINGS[kind] = HIT;
 }
+for (const kind of [HD, STORED]) MEANINGS[kind] = DONE;
 for (const kind of [EN, NF, NOT_FOUND]) MEANINGS[kind] = MISS;
 MEANINGS[END] = REST;
 
@@ -41,7 +45,7 @@ export function tells(kind: number): boolean {
 
 /**
  * Counts what a reply to a command says of items. What is stored is neither a
- * hit nor a miss, unless there had to be an item.
+ * hit nor a miss, but for `cas`, which needs an item.
  *
  * @param stats Where.
  * @param kind Of the reply.
@@ -55,8 +59,9 @@ export function tally(
   unanswered: number,
 ): void {
   const meaning = MEANINGS[kind];
-  if (meaning === HIT) {
-    if (kind !== HD || !stores) stats.hits++;
+  if (meaning === HIT) stats.hits++;
+  else if (meaning === DONE) {
+    if (!stores || stats.command === "cas") stats.hits++;
   } else if (meaning === MISS) stats.misses++;
   else if (meaning === REST) stats.misses += unanswered;
 }

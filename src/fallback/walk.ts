@@ -64,16 +64,3 @@ export function timeLeft<O extends CommandOptions>(
     return { ...options, timeout: left } as O;
   };
 }
-
-/** Does something to all clients, whatever becomes of each. */
-export async function doAll<C>(
-  clients: readonly C[],
-  act: (client: C) => Promise<void>,
-): Promise<void> {
-  const outcomes = await Promise.allSettled(
-    clients.map(async (client) => await act(client)),
-  );
-  for (const outcome of outcomes) {
-    if (outcome.status === "rejected") throw outcome.reason;
-  }
-}

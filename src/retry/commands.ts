@@ -18,7 +18,14 @@ import type { ServerCommands } from "../client/server_commands.ts";
 type CommandName =
   | Exclude<
     keyof Namespace,
-    "keys" | "meta" | "namespace" | "prefix" | "disconnect" | "close"
+    | "keys"
+    | "meta"
+    | "namespace"
+    | "prefix"
+    | "disconnect"
+    | "close"
+    | "metrics"
+    | "explain"
   >
   | Exclude<keyof ServerCommands, "quit" | "watch">;
 

@@ -86,7 +86,9 @@ export class ServerStats {
   opened = 0;
   /** Those that were opened in place of one that was lost. */
   reconnects = 0;
-  /** Those that ended otherwise than by this client. */
+  /** Those that have ended. */
+  ended = 0;
+  /** Those of these that this client has not ended itself. */
   lost = 0;
   /** Attempts to connect that failed. */
   failedAttempts = 0;

@@ -345,6 +345,12 @@ export const PLACES: Readonly<Record<string, readonly Place[]>> = {
     options([], (client, all) => client.quit(all)),
   ),
   shutdown: admin("shutdown", ["shutdown"], ["graceful"]),
+  metrics: places([], "none", false, {
+    argument: async (client, thing) => await client.metrics(thing),
+  }),
+  explain: places([], "none", false, {
+    key: async (client, thing) => await client.explain(thing),
+  }),
   // It opens nothing, and waits for nothing where nothing is open.
   flush: places(["mn", "version"], "any", false, {
     ...options([], (client, all) => client.flush(all)),

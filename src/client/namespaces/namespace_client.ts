@@ -5,17 +5,20 @@
  */
 
 import { MemcacheIllegalInputError } from "../../errors.ts";
-import type { CommandOptions } from "../../types.ts";
+import type { CommandOptions, Key } from "../../types.ts";
 import { keyFault, MAX_KEY_BYTES } from "../../wire/key.ts";
 import { describe } from "../../wire/numbers.ts";
 import { encodeText } from "../../wire/output.ts";
+import { itemKey, routeOf } from "../arguments.ts";
 import type { KeyCommands, Namespace } from "../commands.ts";
 import { observe } from "../context.ts";
 import { closedError } from "../../connection/failures.ts";
+import { explainKey, type Explanation } from "../explaining.ts";
 import type { Feed } from "../feed.ts";
 import { Later } from "../feed_sources.ts";
 import type { KeyEntry, KeysOptions } from "../listing_commands.ts";
 import type { MetaCommands } from "../meta_commands.ts";
+import { type ClientMetrics, readMetrics } from "../metrics.ts";
 import { SourceFeed } from "../source_feed.ts";
 import type { Apply } from "./calls.ts";
 import { COMMAND_RULES, META_RULES, type Rule } from "./rules.ts";
@@ -84,6 +87,21 @@ class NamespaceClient {
       observe(this.#origin.context, error);
       throw error;
     }
+  }
+
+  metrics(): ClientMetrics {
+    return readMetrics(this.#origin.executor);
+  }
+
+  explain(key: Key): Explanation {
+    const { context, executor } = this.#origin;
+    const { prefix } = this;
+    // The client's own prefix, and not that of the namespace: it has a version.
+    const { wireKey: _, ...rest } = explainKey(context, executor, [
+      prefix + routeOf(key),
+      itemKey(key),
+    ]);
+    return { ...rest, routingKey: routeOf(key) };
   }
 
   namespace(prefix: string): Namespace {

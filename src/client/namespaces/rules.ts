@@ -100,6 +100,8 @@ const RULES = {
 type NotVersioned =
   | "keys"
   | "meta"
+  | "metrics"
+  | "explain"
   | "namespace"
   | "disconnect"
   | "close"

@@ -7,7 +7,7 @@
 
 import type { Lane } from "../../connection/lane.ts";
 import type { Request } from "../../connection/request.ts";
-import type { Executor, Way } from "../executor.ts";
+import type { Executor, Placement, Way } from "../executor.ts";
 import type { FeedServers } from "../feed_servers.ts";
 import { Round } from "./check.ts";
 import type { VersionKey } from "./version_key.ts";
@@ -64,6 +64,11 @@ export class ViewExecutor implements Executor {
   /** See {@linkcode Executor.lanes}. */
   lanes(): Lane[] {
     return this.#inner.lanes();
+  }
+
+  /** See {@linkcode Executor.locate}. */
+  locate(route: string): Placement {
+    return this.#inner.locate(this.#prefix + route);
   }
 
   /** See {@linkcode Executor.settled}. */
