@@ -18,8 +18,11 @@ import {
   sha256Keys,
   StrictClient,
 } from "@x/memcache";
+import { cacheResponses, type ExpressMiddleware } from "@x/memcache/express";
+import { cacheResponses as cacheHono, type CacheResponsesOptions } from "@x/memcache/hono";
 import { structuredSerde } from "@x/memcache/structured";
 import { MemcachedServer } from "@x/memcache/testing";
+import { createServer } from "node:http";
 
 const server: MemcachedServer = await MemcachedServer.start();
 const spec: ServerSpec = server.address;
@@ -60,5 +63,15 @@ await cluster.getMany(["a"]).catch((error: unknown) => {
 });
 await cluster.close();
 console.log(versions.size, stored, value?.a, item?.cas, many.size, count, wide);
+const kept: CacheResponsesOptions = { ttl: 60, vary: ["Accept-Language"] };
+const middleware: ExpressMiddleware = cacheResponses(client, kept);
+const web = createServer((request, response) => {
+  void middleware(request, response, () => response.end("text"));
+});
+const answered: Response | void = await cacheHono(client, kept)(
+  { req: { raw: new Request("http://localhost/") }, res: undefined },
+  () => Promise.resolve(),
+);
+console.log(web.listening, answered?.status);
 await client.close();
 await server.close();
