@@ -7,63 +7,26 @@ import {
   type Client,
   type ErrorClass,
   MemcacheCasError,
-  type MemcacheError,
   MemcacheNonNumericError,
   MemcacheNotFoundError,
   MemcacheNotStoredError,
-  MemcacheServerError,
-  MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
   MemcacheUnknownCommandError,
-  MemcacheUnknownError,
 } from "@x/memcache";
 import { test } from "../_runtime.ts";
-import { classic, type Command, type Peer, type Script } from "../_scripted.ts";
+import { classic, type Command } from "../_scripted.ts";
+import { acquaint, turn, watched, withPair } from "./_calls.ts";
 import {
-  acquaint,
-  failure,
-  outcome,
-  outcomes,
-  turn,
-  watched,
-  withPair,
-} from "./_calls.ts";
+  answers,
+  behind,
+  opaque,
+  QUIET,
+  REFUSED,
+  stores,
+  told,
+} from "./_quiet.ts";
 
-const QUIET = { noreply: true };
-
-const REFUSED = "SERVER_ERROR out of memory storing object\r\n";
 const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
-
-/** The opaque token of a command, with a blank before it. */
-function opaque({ args }: Command): string {
-  return ` ${args.find((flag) => /^O\d+$/.test(flag))}`;
-}
-
-/** Answers quiet commands by their keys, and all others as memcached does. */
-function answers(
-  byKey: Readonly<Record<string, (command: Command, peer: Peer) => string>>,
-): Script {
-  return (command, peer) => {
-    const key = command.args[0] ?? command.name;
-    const answer = Object.hasOwn(byKey, key) ? byKey[key] : undefined;
-    return answer === undefined ? peer.reply(command) : answer(command, peer);
-  };
-}
-
-/** What `onError` was told: the class, the command and the key of each error. */
-function told(errors: readonly MemcacheError[]): unknown[] {
-  return errors.map(({ name, command, key }) => [name, command, key]);
-}
-
-/** Sends stores without reply in one turn. */
-function stores(client: Client, ...keys: string[]): Promise<boolean[]> {
-  return Promise.all(keys.map((key) => client.set(key, "v", QUIET)));
-}
-
-/** Waits until the server has answered all that was sent. */
-function behind(client: Client): Promise<unknown> {
-  return client.get("behind");
-}
 
 const LINES: Record<string, [(client: Client) => Promise<unknown>, RegExp]> = {
   "set()": [(c) => c.set("k", "v", QUIET), /^ms k 1 F16 q O\d+$/],
@@ -405,249 +368,6 @@ test("Client replaces a link whose fence is not answered", async () => {
   });
 });
 
-/** Answers that can be no answer to what was sent. */
-const FOREIGN: Record<string, (command: Command) => string> = {
-  "the number of nobody": () => "NS O1000001\r\n",
-  "no number": () => "NS\r\n",
-  "a word of the classic protocol": () => "STORED\r\n",
-  "a number twice": (c) => `NS${opaque(c)}\r\nNS${opaque(c)}\r\n`,
-  "another command's answer": (c) => `EN${opaque(c)}\r\n`,
-  "a flood of errors": () => "ERROR\r\n".repeat(20),
-};
-
-for (const [name, answer] of Object.entries(FOREIGN)) {
-  test(`Client drops a link that answers a quiet store with ${name}`, async () => {
-    await withPair({}, {}, async ({ server, client, errors }) => {
-      await acquaint(client);
-      server.items.set("x", { flags: "16", data: "v", cas: 1 });
-      server.script = answers({ b: answer });
-      const quiet = client.set("b", "v", QUIET);
-      const ends = await outcomes([
-        client.meta.set("c", "v", { quiet: true }),
-        client.meta.get("x", { quiet: true }),
-        client.get("x"),
-        client.set("d", "v"),
-      ]);
-      assertEquals(await quiet, true);
-      const wrong = ends.filter(({ value }) =>
-        value !== undefined && value !== "v" &&
-        (value as { value?: unknown }).value !== "v"
-      );
-      assertEquals(wrong, []);
-      const writes = [ends[0], ends[3]].map(({ error }) => error);
-      for (const error of writes) {
-        assert(
-          error instanceof MemcacheUnknownError ||
-            error instanceof MemcacheUnexpectedCloseError,
-          String(error),
-        );
-      }
-      const lost = errors.filter(({ failedKeys }) => failedKeys?.includes("b"));
-      const refused = errors.filter(({ key }) => key === "b");
-      assertEquals(lost.length + refused.length, 1, String(errors));
-      server.script = (command, peer) => peer.reply(command);
-      assertEquals(await client.get("x"), "v");
-      assertEquals(server.peers.length, 2);
-    });
-  });
-}
-
-test("Client drops a link that answers by the number of a command without one", async () => {
-  await withPair({}, {}, async ({ server, client, errors }) => {
-    await acquaint(client);
-    server.script = answers({
-      b: (c) => `NS O${Number(opaque(c).slice(2)) - 1}\r\n`,
-    });
-    // The delete stands in the run, but goes as it always did.
-    await Promise.all([client.delete("a", QUIET), client.set("b", 1, QUIET)]);
-    while (errors.length === 0) await turn();
-    assertEquals(told(errors), [
-      ["MemcacheUnexpectedCloseError", undefined, undefined],
-    ]);
-    assertEquals(errors[0].failedKeys, ["a", "b"]);
-  });
-});
-
-test("Client drops a link on an answer that nothing is owed", async () => {
-  await withPair({}, {}, async ({ server, client, errors }) => {
-    await acquaint(client);
-    await stores(client, "a");
-    await behind(client);
-    const [first] = server.peers;
-    first.send("MN\r\n");
-    await server.until(() => first.closed);
-    assertEquals(await client.get("a"), "v");
-    assertEquals([server.peers.length, errors], [2, []]);
-  });
-});
-
-test("client.meta settles quiet commands as it does others", async () => {
-  await withPair({}, {}, async ({ server, client, errors }) => {
-    server.items.set("x", { flags: "16", data: "v", cas: 5 });
-    await acquaint(client);
-    const { meta } = client;
-    const quiet = true;
-    const { length } = server.last.commands;
-    const results = await Promise.all([
-      meta.get("none", { quiet }),
-      meta.get("x", { quiet, returnCas: true }),
-      meta.get("none", { quiet, opaque: "mine", returnKey: true }),
-      meta.set("y", "w", { quiet }),
-      meta.set("y", "w", { quiet, mode: "add" }),
-      meta.set("y", "w", { quiet, compareCas: 99n }),
-      meta.set("none", "w", { quiet, compareCas: 99n, opaque: "mine" }),
-      meta.delete("y", { quiet }),
-      meta.delete("y", { quiet }),
-    ]);
-    assertEquals(results, [
-      { status: "miss" },
-      { status: "hit", value: "v", cas: 5n },
-      { status: "miss", opaque: "mine", key: "none" },
-      { status: "stored" },
-      { status: "notStored" },
-      { status: "exists" },
-      { status: "notFound", opaque: "mine" },
-      { status: "deleted" },
-      { status: "notFound" },
-    ]);
-    const sent = server.last.commands.slice(length);
-    // One run, one fence; and our numbers only.
-    assertEquals(
-      sent.map(({ name }) => name).join(" "),
-      "mg mg mg ms ms ms ms md md mn",
-    );
-    assert(sent.every(({ line }) => !line.includes("mine")));
-    assertEquals(errors, []);
-  });
-});
-
-test("client.meta.getMany() sends quiet gets in one write with one fence", async () => {
-  const traffic = watched();
-  await withPair({}, { dial: traffic.dial }, async ({ server, client }) => {
-    for (const key of ["b", "d"]) {
-      server.items.set(key, { flags: "16", data: key, cas: 1 });
-    }
-    await acquaint(client);
-    const before = traffic.writes.length;
-    const { length } = server.last.commands;
-    const results = await client.meta.getMany(["a", "b", "c", "d", "e"], {
-      quiet: true,
-    });
-    assertEquals(results.map(({ value }) => value), [
-      ...[undefined, "b", undefined, "d", undefined],
-    ]);
-    assertEquals(traffic.writes.length - before, 1);
-    const names = server.last.commands.slice(length).map(({ name }) => name);
-    assertEquals(names.join(" "), "mg mg mg mg mg mn");
-  });
-});
-
-test("client.meta keeps an answer that returns something", async () => {
-  await withPair({}, {}, async ({ server, client }) => {
-    await acquaint(client);
-    server.script = answers({
-      k: (c) =>
-        `${c.name === "ms" ? "HD c9" : "VA 1"}${opaque(c)}\r\n` +
-        (c.name === "ms" ? "" : "7\r\n"),
-    });
-    const quiet = true;
-    const [set, count] = await Promise.all([
-      client.meta.set("k", "v", { quiet, returnCas: true }),
-      client.meta.arithmetic("k", { quiet }),
-    ]);
-    assertEquals(set, { status: "stored", cas: 9n });
-    assertEquals(count, { status: "stored", value: 7 });
-    const lines = server.lines.filter((line) => / k /.test(line));
-    assertEquals(lines.map((line) => / q\b/.test(line)), [false, false]);
-    server.script = answers({});
-    await client.meta.delete("k", { quiet });
-    await behind(client);
-  });
-});
-
-test("client.meta rejects each quiet command that may have earned an error line", async () => {
-  await withPair({}, {}, async ({ server, client, errors }) => {
-    await acquaint(client);
-    const quiet = true;
-    server.script = answers({ b: () => "ERROR\r\n" });
-    const ends = await outcomes([
-      client.meta.set("a", "v", { quiet }),
-      client.meta.set("b", "v", { quiet }),
-      client.set("c", "v", QUIET),
-      client.get("a"),
-    ]);
-    for (const { error } of ends.slice(0, 2)) {
-      assertInstanceOf(error, MemcacheUnknownCommandError);
-      assertEquals(error.failedKeys, ["a", "b", "c"]);
-    }
-    assertEquals(ends.slice(0, 2).map(({ error }) => error?.key), ["a", "b"]);
-    assertEquals(ends[3].value, "v");
-    // Those of the two that reject, and one for the one that cannot.
-    assertEquals(errors.map(({ key }) => key), [undefined, "a", "b"]);
-    // A command of its own is blamed alone.
-    const { error } = await outcome(client.meta.set("b", "v", { quiet }));
-    assertInstanceOf(error, MemcacheUnknownCommandError);
-    assertEquals(error.failedKeys, undefined);
-    assertEquals(server.peers.length, 1);
-  });
-});
-
-test("client.meta ends quiet commands by their timeouts and aborts", async () => {
-  await withPair({}, {}, async ({ server, client }) => {
-    server.items.set("x", { flags: "16", data: "v", cas: 1 });
-    await acquaint(client);
-    let held = "";
-    let peer: Peer | undefined;
-    server.script = (command, from) => {
-      peer = from;
-      held += from.reply(command);
-      return undefined;
-    };
-    const aborter = new AbortController();
-    const quiet = true;
-    const late = failure(client.meta.get("none", { quiet, timeout: 30 }));
-    const given = failure(
-      client.meta.get("x", { quiet, signal: aborter.signal }),
-    );
-    const patient = client.meta.getMany(["none", "x"], {
-      quiet,
-      timeout: 5000,
-    });
-    await server.until(() => held.includes("MN"));
-    aborter.abort(new Error("given up"));
-    assertEquals((await given).message, "given up");
-    assertInstanceOf(await late, MemcacheTimeoutError);
-    server.script = (command, peer) => peer.reply(command);
-    peer?.send(held);
-    assertEquals((await patient).map(({ status }) => status), ["miss", "hit"]);
-    assertEquals(await client.get("x"), "v");
-    assertEquals(server.peers.length, 1);
-  });
-});
-
-test("client.meta sends quiet reads again on a new link, and writes never", async () => {
-  await withPair({}, { timeout: 150 }, async ({ server, client, errors }) => {
-    server.items.set("x", { flags: "16", data: "v", cas: 1 });
-    await acquaint(client);
-    const quiet = true;
-    const [first] = server.peers;
-    server.script = (command, peer) =>
-      peer === first ? undefined : peer.reply(command);
-    const silent = outcome(client.get("x", { timeout: 30 }));
-    const ends = outcomes([
-      client.meta.get("x", { quiet, timeout: 5000 }),
-      client.meta.set("y", "v", { quiet, timeout: 400 }),
-    ]);
-    assertInstanceOf((await silent).error, MemcacheTimeoutError);
-    const [read, write] = await ends;
-    assertEquals(read.value, { status: "hit", value: "v" });
-    assertInstanceOf(write.error, MemcacheTimeoutError);
-    assertEquals(write.error.sent, true);
-    assertEquals(server.items.has("y"), false);
-    assertEquals(errors.length, 2);
-  });
-});
-
 test("Client lets commands without reply wait where many are on their way", async () => {
   await withPair({}, { maxPending: 10 }, async ({ server, client, errors }) => {
     await acquaint(client);
@@ -673,39 +393,5 @@ test("Client lets commands without reply wait where many are on their way", asyn
     server.script = (command, peer) => peer.reply(command);
     assertEquals(await client.get("o"), "v");
     assertEquals(errors, []);
-  });
-});
-
-test("Client reads the answers of quiet commands in any pieces", async () => {
-  await withPair({}, {}, async ({ server, client, errors }) => {
-    server.items.set("x", { flags: "16", data: "MN\r\nNS O1\r\n", cas: 1 });
-    await acquaint(client);
-    let held = "";
-    let peer: Peer | undefined;
-    server.script = (command, from) => {
-      peer = from;
-      held += command.args[0] === "b" ? REFUSED : from.reply(command);
-      return undefined;
-    };
-    const calls = Promise.all([
-      client.add("x", "v", QUIET),
-      client.meta.get("x", { quiet: true }),
-      client.set("b", "v", QUIET),
-      client.meta.get("none", { quiet: true }),
-      client.get("none"),
-    ]);
-    await server.until(() => /EN O\d+\r\n$/.test(held));
-    for (const byte of held) {
-      peer?.send(byte);
-      await turn();
-    }
-    const [, hit, , miss, none] = await calls;
-    assertEquals(hit, { status: "hit", value: "MN\r\nNS O1\r\n" });
-    assertEquals([miss, none], [{ status: "miss" }, undefined]);
-    assertEquals(told(errors), [
-      ["MemcacheNotStoredError", "add", "x"],
-      ["MemcacheServerError", "set", "b"],
-    ]);
-    assertInstanceOf(errors[1], MemcacheServerError);
   });
 });
