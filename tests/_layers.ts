@@ -55,7 +55,7 @@ export const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   testing: ["errors", "types", "wire"],
   structured: ["errors", "types", "serde"],
-  cli: ["mod", "testing"],
+  cli: ["mod", "testing", "telemetry"],
   adapters: [
     ...["errors", "types", "cache/options.ts", "client/commands.ts"],
     ...["client/key_encoders.ts", "wire/numbers.ts", "wire/ttl.ts"],

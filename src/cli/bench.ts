@@ -7,7 +7,8 @@
 import type { Client, HashClient } from "../../mod.ts";
 import { decimal, type Register, whole } from "./arguments.ts";
 import { FAILURE, Interrupted, messagesOf, OK } from "./failure.ts";
-import { Histogram, microText } from "./histogram.ts";
+import type { Histogram } from "../telemetry/histogram.ts";
+import { barsOf, makeHistogram, microText } from "./histogram.ts";
 import { Progress } from "./progress.ts";
 import type { Session } from "./session.ts";
 import { bytesText, countText, json } from "./text.ts";
@@ -86,8 +87,8 @@ class Bench {
   readonly #session: Session;
   readonly #flags: BenchFlags;
   readonly #value: Uint8Array;
-  readonly #gets: Histogram = new Histogram();
-  readonly #sets: Histogram = new Histogram();
+  readonly #gets: Histogram = makeHistogram();
+  readonly #sets: Histogram = makeHistogram();
   readonly #errors: Map<string, number> = new Map();
   #misses = 0;
   #wrong = 0;
@@ -151,7 +152,7 @@ class Bench {
     const total = requests ?? duration * 1000;
     const progress = new Progress(this.#session.terminal, "bench", total);
     const timer = setInterval(() => {
-      const done = this.#gets.total + this.#sets.total;
+      const done = this.#gets.count + this.#sets.count;
       progress.update(
         requests === undefined ? performance.now() - begun : done,
         done,
@@ -186,7 +187,7 @@ class Bench {
           if (found === undefined) this.#misses++;
           else if (found.length !== size) this.#wrong++;
         }
-        const took = (performance.now() - begun) * 1000;
+        const took = Math.round((performance.now() - begun) * 1000);
         (isSet ? this.#sets : this.#gets).add(took);
       } catch (error) {
         const [message] = messagesOf(error);
@@ -200,13 +201,13 @@ class Bench {
   async #report(seconds: number): Promise<void> {
     const { terminal, json: isJson, addresses } = this.#session;
     const { connections, inFlight, size, keys } = this.#flags;
-    const total = this.#gets.total + this.#sets.total;
+    const total = this.#gets.count + this.#sets.count;
     const rate = seconds > 0 ? total / seconds : 0;
     const kinds = [["get", this.#gets], ["set", this.#sets]] as const;
     const errors = [...this.#errors.values()].reduce((a, b) => a + b, 0);
     if (isJson) {
       const latencies = Object.fromEntries(kinds.map(([name, times]) => [name, {
-        count: times.total,
+        count: times.count,
         mean: Math.round(times.mean),
         ...Object.fromEntries(
           SHARES.map(([title, share]) => [title, times.percentile(share)]),
@@ -244,12 +245,12 @@ class Bench {
         times.max,
       ].map(microText);
       lines.push(
-        name.padEnd(4) + [countText(times.total), ...numbers]
+        name.padEnd(4) + [countText(times.count), ...numbers]
           .map((text) => text.padStart(10)).join(""),
       );
     }
     for (const [name, times] of kinds) {
-      if (times.total > 0) lines.push("", `${name}:`, ...times.bars(50));
+      if (times.count > 0) lines.push("", `${name}:`, ...barsOf(times, 50));
     }
     await terminal.print(lines.join("\n"));
   }
