@@ -1,0 +1,87 @@
+/**
+ * Where spans and metrics go: the providers that were given, else the global
+ * ones, which may be set after us.
+ *
+ * @module
+ */
+
+import {
+  type Histogram,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  trace,
+  type Tracer,
+  type TracerProvider,
+} from "@opentelemetry/api";
+import { VERSION } from "../cli/version.ts";
+import { BOUNDS } from "./attributes.ts";
+import type { AnyMeterProvider, AnyTracerProvider } from "./options.ts";
+
+/** The name of what makes the spans and metrics. */
+const SCOPE = "@x/memcache";
+
+/** Makes a histogram of seconds. */
+export function seconds(
+  meter: Meter,
+  name: string,
+  description: string,
+): Histogram {
+  return meter.createHistogram(name, {
+    description,
+    unit: "s",
+    advice: { explicitBucketBoundaries: [...BOUNDS] },
+  });
+}
+
+/** The tracer of the provider that there is now. */
+export class TracerSource {
+  readonly #given: TracerProvider | undefined;
+  #provider: TracerProvider | undefined = undefined;
+  #tracer: Tracer | undefined = undefined;
+
+  /** Takes a provider, or none for the global one. */
+  constructor(provider: AnyTracerProvider | undefined) {
+    // Any version 1 has what we call.
+    this.#given = provider as TracerProvider | undefined;
+  }
+
+  /** Its tracer. */
+  get(): Tracer {
+    const provider = this.#given ?? trace.getTracerProvider();
+    if (this.#tracer === undefined || provider !== this.#provider) {
+      this.#provider = provider;
+      this.#tracer = provider.getTracer(SCOPE, VERSION);
+    }
+    return this.#tracer;
+  }
+}
+
+/** Instruments of the provider that there is now. */
+export class MeterSource<T> {
+  readonly #given: MeterProvider | undefined;
+  readonly #make: (meter: Meter) => T;
+  #provider: MeterProvider | undefined = undefined;
+  #made: T | undefined = undefined;
+
+  /** Takes a provider, or none for the global one, and what makes them. */
+  constructor(
+    provider: AnyMeterProvider | undefined,
+    make: (meter: Meter) => T,
+  ) {
+    // Any version 1 has what we call.
+    this.#given = provider as MeterProvider | undefined;
+    this.#make = make;
+  }
+
+  /** The instruments. Those of the global provider before this one are gone. */
+  get(): T {
+    // The API has no meter that waits for a provider, as it has a tracer.
+    const provider = this.#given ?? metrics.getMeterProvider();
+    if (this.#made === undefined || provider !== this.#provider) {
+      this.#provider = provider;
+      this.#made = this.#make(provider.getMeter(SCOPE, VERSION));
+    }
+    return this.#made;
+  }
+}
