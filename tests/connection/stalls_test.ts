@@ -5,10 +5,13 @@ import {
   assertLess,
 } from "@std/assert";
 import {
+  Client,
   MemcacheTimeoutError,
   MemcacheUnexpectedCloseError,
 } from "@x/memcache";
-import type { Peer, Script } from "../_scripted.ts";
+import { FakeTime } from "../_fake_time.ts";
+import { Pipe } from "../fuzz/_pipe.ts";
+import { type Peer, reply, type Script } from "../_scripted.ts";
 import { test } from "../_runtime.ts";
 import {
   acquaint,
@@ -160,35 +163,55 @@ test("Client replaces a connection on which only aborted commands wait", async (
   });
 });
 
-test("Client does not take a slow server for a silent one", async () => {
-  await withPair({}, { timeout: 150 }, async ({ server, client }) => {
-    await warm(client);
-    let waiting = "";
-    server.script = (command, peer) => {
-      waiting += peer.reply(command);
-      return undefined;
+test("Client does not take a slow server for a silent one", () =>
+  FakeTime.with(async (time) => {
+    const owed: string[] = [];
+    const pipe = new Pipe((text) => {
+      for (const line of text.split("\r\n").slice(0, -1)) {
+        const [name, ...args] = line.split(" ");
+        const command = { name, args, line, data: "", noreply: false };
+        owed.push(reply(command, new Map()));
+      }
+    });
+    const answer = async (count: number) => {
+      await time.settle();
+      pipe.deliver(owed.splice(0, count).join(""));
     };
-    const peer = server.last;
-    // One reply each 30 ms: every caller but the last waits for others.
-    const drip = setInterval(() => {
-      const end = waiting.indexOf("\r\n") + 2;
-      peer.send(waiting.slice(0, end));
-      waiting = waiting.slice(end);
-    }, 30);
-    const calls = Array.from(
-      { length: 12 },
-      (_, i) => outcome(() => client.gets(`k${i}`)),
-    );
-    const ends = await Promise.all(calls);
-    clearInterval(drip);
-    assert(ends.slice(0, 4).every(({ error }) => error === undefined));
-    assertInstanceOf(ends[11].error, MemcacheTimeoutError);
-    peer.send(waiting);
-    server.script = (command, peer) => peer.reply(command);
-    assertEquals(await client.get("next"), undefined);
-    assertEquals(server.peers.length, 1, "The connection is kept");
-  });
-});
+    let attempts = 0;
+    const client = new Client("127.0.0.1", {
+      timeout: 150,
+      dial: () => Promise.resolve((attempts++, pipe)),
+    });
+    try {
+      const first = client.get("first");
+      await answer(2);
+      assertEquals(await first, undefined);
+      const calls = Array.from(
+        { length: 12 },
+        (_, i) => outcome(client.gets(`k${i}`)),
+      );
+      await time.settle();
+      assertEquals(owed.length, 12);
+      // One reply each 30 ms: every caller but the first waits for others.
+      for (let i = 0; i < 12; i++) {
+        await time.tick(30);
+        await answer(1);
+      }
+      const ends = await Promise.all(calls);
+      assertEquals(
+        ends.map(({ error, ms }) => [error?.code, ms]),
+        [30, 60, 90, 120].map((ms): unknown[] => [undefined, ms])
+          .concat(Array(8).fill(["ERR_TIMEOUT", 150])),
+      );
+      assertEquals([attempts, pipe.closed], [1, false], "It is kept");
+      const next = client.get("next");
+      await answer(1);
+      assertEquals(await next, undefined);
+      assertEquals(attempts, 1);
+    } finally {
+      await client.close();
+    }
+  }));
 
 test("Client gives up a reply that goes on long after its caller has left", async () => {
   await withPair({}, { timeout: 60 }, async ({ server, client }) => {
