@@ -6,7 +6,8 @@
 
 import { Deque } from "./deque.ts";
 import { overloadError } from "./failures.ts";
-import { ticks } from "../telemetry/server_stats.ts";
+import { isHeard, WAITS } from "../telemetry/channels.ts";
+import { type ServerStats, ticks } from "../telemetry/server_stats.ts";
 import type { Request } from "./request.ts";
 
 /** Bytes of values that may wait for one server before more are refused. */
@@ -22,6 +23,8 @@ export class Backlog {
   readonly #all: { bytes: number };
   /** How many of the last ones have come since deadlines were set. */
   #fresh = 0;
+  /** How many of the last ones have come since anybody was told of waits. */
+  #untold = 0;
 
   /** Takes the account of all connections to the server. */
   constructor(all: { bytes: number }) {
@@ -68,6 +71,7 @@ export class Backlog {
   add(request: Request): void {
     this.queue.push(request);
     this.#fresh++;
+    this.#untold++;
     this.#weigh(request.weight);
   }
 
@@ -111,6 +115,17 @@ export class Backlog {
     }
     this.#fresh = 0;
     return earliest;
+  }
+
+  /** Tells of those that wait that they do, if anybody listens. */
+  tellWaits({ place }: ServerStats): void {
+    if (!isHeard(WAITS)) return;
+    const { queue } = this;
+    const count = queue.length;
+    for (let i = Math.max(0, count - this.#untold); i < count; i++) {
+      queue.at(i).waits(place, i);
+    }
+    this.#untold = 0;
   }
 
   /**

@@ -138,7 +138,6 @@ export class Connection implements Lane {
       this.expiry.mixed = true;
     }
     const link = this.#link;
-    if (!link?.writable) request.waits(this.approach.stats, this.pending);
     if (
       link !== undefined && link.lastBatch <= this.unsent.length &&
       link.writable && link.inflight.length === 0 &&
@@ -211,12 +210,16 @@ export class Connection implements Lane {
     if (earliest !== Infinity) this.#alarm.set(earliest, at);
     const link = this.#link;
     if (link === undefined) {
+      this.unsent.tellWaits(this.approach.stats);
       this.#connect(at);
       this.#holdAlarm();
       return;
     }
     if (!this.#held) this.#hold(link, true);
-    if (!link.writable) return;
+    if (!link.writable) {
+      this.unsent.tellWaits(this.approach.stats);
+      return;
+    }
     const left = link.pump(this.unsent.queue, at);
     this.unsent.taken(link.intake.bytes);
     link.intake.bytes = 0;

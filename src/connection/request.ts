@@ -18,6 +18,7 @@ import {
   type CommandMessage,
   COMMANDS,
   isHeard,
+  type ServerPlace,
   Trace,
   WAITS,
 } from "../telemetry/channels.ts";
@@ -369,11 +370,11 @@ export class Request {
     }
   }
 
-  /** It waits for a connection with so many others. */
-  waits({ place }: ServerStats, pending: number): void {
-    if (!isHeard(WAITS) || (this.#traits & OWN) !== 0) return;
+  /** It waits for a connection, behind so many others. */
+  waits(place: ServerPlace, ahead: number): void {
+    if (this.settled || (this.#traits & OWN) !== 0) return;
     const { command } = this.kind;
-    this.#rarely().wait ??= new Trace(WAITS, { command, pending, ...place });
+    this.#rarely().wait ??= new Trace(WAITS, { command, ahead, ...place });
   }
 
   /** It is on its way to the server. */

@@ -78,13 +78,14 @@ export interface ConnectMessage extends ServerPlace {
 /**
  * A command that waits for a connection, as it is told on the tracing channel
  * `@x/memcache:wait`: none is open, or the one that it was given to takes no
- * more for the moment. From the call until the command is written.
+ * more for the moment. From the turn of the event loop that it was called in
+ * until it is written.
  */
 export interface WaitMessage extends ServerPlace {
   /** Name of the command in protocol.txt. */
   readonly command: string;
-  /** Commands that wait or are in flight on the same connection. */
-  readonly pending: number;
+  /** Commands that wait before it on the same connection. */
+  readonly ahead: number;
   /** What the command fails with before it is written; absent if it is. */
   error?: unknown;
 }
@@ -121,16 +122,18 @@ export interface Tracing<M extends object> {
   readonly error: Outlet<M>;
 }
 
+/** The parts of a tracing channel, each where one look finds it. */
+function tracing<M extends object>(name: string): Tracing<M> {
+  const { start, end, asyncStart, asyncEnd, error } = tracingChannel(name);
+  return { start, end, asyncStart, asyncEnd, error };
+}
+
 /** Commands. */
-export const COMMANDS: Tracing<CommandMessage> = tracingChannel(
-  "@x/memcache:command",
-);
+export const COMMANDS: Tracing<CommandMessage> = tracing("@x/memcache:command");
 /** Attempts to connect. */
-export const CONNECTS: Tracing<ConnectMessage> = tracingChannel(
-  "@x/memcache:connect",
-);
+export const CONNECTS: Tracing<ConnectMessage> = tracing("@x/memcache:connect");
 /** Commands that wait for a connection. */
-export const WAITS: Tracing<WaitMessage> = tracingChannel("@x/memcache:wait");
+export const WAITS: Tracing<WaitMessage> = tracing("@x/memcache:wait");
 /** Connections that have ended. */
 export const DISCONNECTS: Outlet<DisconnectMessage> = channel(
   "@x/memcache:disconnect",
