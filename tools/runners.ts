@@ -12,6 +12,7 @@ const DENO_ONLY: readonly string[] = [
   "tests/docs_test.ts",
   "tests/examples/",
   "tests/layers_test.ts",
+  "tests/otel/deno_test.ts",
   "tests/package/",
   "tests/package_test.ts",
   "tests/permissions_test.ts",
