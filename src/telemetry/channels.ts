@@ -180,6 +180,7 @@ export class Trace<M extends object = object> {
   done(): void {
     const { asyncStart, asyncEnd } = this.#tracing;
     const message = this.#message;
-    asyncStart.runStores(message, () => asyncEnd.publish(message));
+    if (!asyncStart.hasSubscribers) asyncEnd.publish(message);
+    else asyncStart.runStores(message, () => asyncEnd.publish(message));
   }
 }
