@@ -212,7 +212,7 @@ console.log(await simple.version(), await renewed.version());
 
 // The next connection has the certificate that is there then.
 renameSync(folder + "/client.pem", folder + "/kept.pem");
-await renewed.disconnect();
+await renewed.quit();
 const error = await renewed.version().catch((error) => error);
 copyFileSync(folder + "/ca.pem", folder + "/client.pem");
 await simple.version();
