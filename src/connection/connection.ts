@@ -307,7 +307,7 @@ export class Connection implements Lane {
    * what the link keeps, it keeps for as long as it lives.
    */
   #adopt(conn: Conn): Link {
-    const { protocol, report } = this.#options;
+    const { protocol } = this.#options;
     const link: Link = new Link(conn, {
       ...this.#options,
       server: this.#name,
@@ -330,7 +330,7 @@ export class Connection implements Lane {
         this.#turn.leave();
       },
       lost: (lost, error) => this.#lost(lost, error),
-      report,
+      report: (error) => this.#life.reported(error),
     });
     return link;
   }

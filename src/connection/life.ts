@@ -87,6 +87,12 @@ export class Life {
     this.#options.watch?.lost({ kind, error, hasServed, openedAt, silence });
   }
 
+  /** A command has failed that no caller waits for. */
+  reported(error: MemcacheError): void {
+    this.#approach.stats.reported(error);
+    this.#options.report(error);
+  }
+
   /** An open link is no more, by our own will or not. */
   ended(isOwn: boolean, error?: MemcacheError): void {
     const { stats } = this.#approach;

@@ -52,7 +52,11 @@ export interface CommandMetrics {
   readonly misses: number;
   /** How often it was given up by its caller's signal. */
   readonly aborted: number;
-  /** How often it has failed, by the codes of the errors. */
+  /**
+   * How often it has failed, by the codes of the errors. Commands that asked for
+   * no reply count as well, as far as `onError` is told of them: what is told of
+   * several at once is one failure.
+   */
   readonly errors: Readonly<Record<string, number>>;
   /** How long it took where it was answered, and has not failed. */
   readonly latency: LatencyMetrics;

@@ -6,7 +6,11 @@
  * @module
  */
 
-import { MemcacheError, MemcacheIllegalInputError } from "../errors.ts";
+import {
+  MemcacheError,
+  MemcacheIllegalInputError,
+  MemcacheMissError,
+} from "../errors.ts";
 import type { ServerPlace } from "./channels.ts";
 import { Histogram } from "./histogram.ts";
 
@@ -117,19 +121,26 @@ export class ServerStats {
     return this.#recent = stats;
   }
 
+  /** Counts a failure of commands that have come to their end before. */
+  reported(error: MemcacheError): void {
+    if (error.command === undefined) this.#note(error);
+    else this.failed(this.of(error.command), error);
+  }
+
   /** Counts a failure of a command. */
   failed(stats: CommandStats, error: unknown): void {
     const { errors } = stats;
     const code = error instanceof MemcacheError ? error.code : "unknown";
     errors.set(code, (errors.get(code) ?? 0) + 1);
-    this.noteError(error);
+    this.#note(error);
   }
 
   /** Keeps the last error that says something of the server. */
-  noteError(error: unknown): void {
+  #note(error: unknown): void {
     if (!(error instanceof MemcacheError)) return;
     if (
       error instanceof MemcacheIllegalInputError ||
+      error instanceof MemcacheMissError ||
       error.code === "ERR_CLIENT_CLOSED"
     ) return;
     this.lastError = error;

@@ -19,6 +19,11 @@ import { outcome, withPair } from "../connection/_calls.ts";
 
 const NON_NUMERIC = "cannot increment or decrement non-numeric value";
 
+/** The opaque flag of a meta command. */
+function opaqueOf({ args }: { args: readonly string[] }): string {
+  return args.find((arg) => /^O\d+$/.test(arg)) ?? "";
+}
+
 /** The sums over servers and commands. */
 function sums({ servers }: ClientMetrics): Record<string, number> {
   const all = servers.flatMap(({ commands }) => Object.values(commands));
@@ -177,6 +182,26 @@ test("metrics() counts failures by their codes, also those that are hidden", asy
       assertEquals(commands.get.latency.count, 0);
     },
   );
+});
+
+test("metrics() counts failures of commands without reply", async () => {
+  const command: Script = (command, peer) => {
+    if (command.name === "ms") {
+      return "NS O1\r\n".replace("O1", opaqueOf(command));
+    }
+    peer.answer(command);
+    return undefined;
+  };
+  await withPair({ command }, {}, async ({ client, errors }) => {
+    await client.set("a", "1", { noreply: true });
+    await client.flush();
+    const [error] = errors;
+    assertEquals(error.code, "ERR_NOT_STORED");
+    const { set } = client.metrics().servers[0].commands;
+    assertEquals([set.calls, set.errors], [1, { ERR_NOT_STORED: 1 }]);
+    // That says nothing of the server.
+    assertEquals(client.explain("a").servers[0].lastError, undefined);
+  });
 });
 
 test("metrics() counts connections that are lost, and those in their place", async () => {
