@@ -138,7 +138,7 @@ test(
 );
 
 const OPTIONS = {
-  timeout: 120_000,
+  timeout: 240_000,
   skip: needsMemcached.skip === true || lacks(BUN),
 };
 

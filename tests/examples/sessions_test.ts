@@ -221,6 +221,6 @@ test("sessions keeps its promises", async (t) => {
     await t.step("the page says what happens", () => checkPage(installed));
   });
 }, {
-  timeout: 120_000,
+  timeout: 240_000,
   skip: needsMemcached.skip === true || lacks(NODE, TSC),
 });
