@@ -63,6 +63,21 @@ async function documentApi(folder: string): Promise<void> {
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
+/** Where the public symbols are documented, those of the main entry first. */
+async function listSymbols(out: string): Promise<Map<string, string>> {
+  const symbols = new Map<string, string>();
+  for (const { path } of ENTRIES) {
+    const folder = path.replace("index.html", "~");
+    for await (const { name } of Deno.readDir(`${out}/${folder}`)) {
+      const [symbol, ...others] = name.split(".");
+      // A member of a symbol has more than one dot in its name.
+      if (others.length > 1 || symbols.has(symbol)) continue;
+      symbols.set(symbol, `${folder}/${name}`);
+    }
+  }
+  return symbols;
+}
+
 /** Puts links to the guide and to all entries at the top of the API's pages. */
 async function linkBack(out: string, folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(`${out}/${folder}`)) {
@@ -102,9 +117,11 @@ export async function buildSite(out: string): Promise<void> {
   await Deno.mkdir(out, { recursive: true });
   await documentApi(`${out}/api`);
   await linkBack(out, "api");
+  const symbols = await listSymbols(out);
   const pages = new Map<string, Page>();
   for (const file of [...await listPages(""), ...await listPages("docs/")]) {
-    pages.set(file, readPage(file, await Deno.readTextFile(ROOT + file)));
+    const text = await Deno.readTextFile(ROOT + file);
+    pages.set(file, readPage(file, text, symbols));
   }
   const guide = listGuide(pages);
   for (const [file, page] of pages) {

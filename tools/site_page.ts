@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Marked } from "marked";
+import { Marked, type Token } from "marked";
 
 /** A page that has been read. */
 export interface Page {
@@ -50,9 +50,15 @@ function anchorOf(title: string): string {
  *
  * @param path Its path in the checkout.
  * @param text Its Markdown.
+ * @param symbols Where names in code lead to, by their paths in the site.
  */
-export function readPage(path: string, text: string): Page {
+export function readPage(
+  path: string,
+  text: string,
+  symbols: ReadonlyMap<string, string> = new Map(),
+): Page {
   const files = new Set<string>();
+  const linked = new WeakSet<Token>();
   const anchors = new Map<string, number>();
   let title = "";
   const marked = new Marked({
@@ -66,6 +72,13 @@ export function readPage(path: string, text: string): Page {
         const id = before === 0 ? anchor : `${anchor}-${before}`;
         const inner = this.parser.parseInline(tokens);
         return `<h${depth} id="${id}">${inner}</h${depth}>\n`;
+      },
+      codespan(token) {
+        const code = `<code>${escapeHtml(token.text)}</code>`;
+        const symbol = symbols.get(token.text);
+        return symbol === undefined || linked.has(token)
+          ? code
+          : `<a href="${wayTo(symbol, path)}">${code}</a>`;
       },
       code({ text, lang = "" }) {
         const [language = ""] = lang.split(" ");
@@ -82,6 +95,12 @@ export function readPage(path: string, text: string): Page {
   });
   const tokens = marked.lexer(text);
   marked.walkTokens(tokens, (token) => {
+    // What is part of a link already cannot be another one.
+    if (token.type === "link" || token.type === "heading") {
+      marked.walkTokens(token.tokens ?? [], (inner) => {
+        linked.add(inner);
+      });
+    }
     if (token.type !== "link" && token.type !== "image") return;
     const href: string = token.href;
     if (/^(?:\w+:|#)/.test(href)) return;

@@ -38,9 +38,11 @@ test("readPage() makes links and anchors of those of the checkout", () => {
     "![e](./way.svg)",
     "## Same",
     "## Same",
+    "`Client`, [`Client`](#own), `other`",
     "```ts ignore name_test.ts\na < b\n```",
   ].join("\n\n");
-  const { title, body, files } = readPage("docs/page.md", text);
+  const symbols = new Map([["Client", "api/~/Client.html"], ["get", "x"]]);
+  const { title, body, files } = readPage("docs/page.md", text, symbols);
   assertEquals(files, ["docs/other.md", "README.md", "docs/way.svg"]);
   assertEquals(title, "The get & its kin");
   assertEquals(
@@ -54,6 +56,8 @@ test("readPage() makes links and anchors of those of the checkout", () => {
       "../docs/way.svg",
       "same",
       "same-1",
+      "../api/~/Client.html",
+      "#own",
     ],
   );
   assertMatch(body, /<p class="file">name_test.ts<\/p>/);
@@ -96,6 +100,9 @@ test("buildSite() makes pages whose links go somewhere", async () => {
         assert(isThere, `${page}: there is no ${link}`);
       }
     }
+
+    const tests = linksOf("/docs/x", await read("/docs/testing.html"));
+    assert(tests.includes("/api/testing/~/MemcachedServer.html"));
 
     for (const entry of Object.keys(config.exports)) {
       const page = `/api${entry.slice(1)}/index.html`;
