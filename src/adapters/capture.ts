@@ -11,7 +11,7 @@
 
 import { Buffer } from "node:buffer";
 import { etagOf, isCurrent, isOf304, Records } from "./records.ts";
-import { type Asked, CONDITIONS, isStorable, type Rules } from "./responses.ts";
+import { CONDITIONS, isStorable, type Rules } from "./responses.ts";
 
 /** What is used of a request of node:http, and of Express where it is one. */
 export interface HttpRequest {
@@ -144,39 +144,40 @@ export class Capture {
 
   readonly #response: HttpResponse;
   readonly #methods: Methods;
-  readonly #asked: Asked;
   readonly #rules: Rules;
   readonly #isRefresh: boolean;
   /** The headers that were there before: each request has its own. */
   readonly #before: ReadonlyMap<string, string>;
-  /** Gives the request its conditions back. */
-  readonly #restore: () => void;
+  /** What the request has asked on, which the handler does not see. */
+  readonly #hidden: Hidden;
   #resolve: (page: Uint8Array | undefined) => void = () => {};
   #reject: (error: Error) => void = () => {};
+  /** Whether the page may still be kept. */
+  #isOpen = true;
   #isStarted = false;
   #isEnded = false;
   /** Whether the client has the page: the body is for the record alone. */
   #isCurrent = false;
   #head: Head | undefined = undefined;
+  /** The length that the handler has stated, before anybody changed it. */
+  #stated: string | undefined = undefined;
   #chunks: Uint8Array[] = [];
   #length = 0;
-  /** The body, if all of it is known before the head. */
+  /** The body, if it is known when the head is written before it. */
   #whole: Uint8Array | undefined = undefined;
 
   /** Begins. */
   constructor(
     request: HttpRequest,
     response: HttpResponse,
-    asked: Asked,
     rules: Rules,
     isRefresh: boolean,
   ) {
     this.#response = response;
-    this.#asked = asked;
     this.#rules = rules;
     this.#isRefresh = isRefresh;
     this.#before = headersOf(response);
-    this.#restore = hide(request);
+    this.#hidden = hide(request);
     this.page = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -208,6 +209,7 @@ export class Capture {
     const [status, reason] = args;
     const hasReason = typeof reason === "string";
     setHeaders(response, args[2] ?? (hasReason ? undefined : reason));
+    this.#look();
     this.#decide(Number(status));
     const rest = hasReason ? [status, reason] : [status];
     const result = writeHead.apply(
@@ -217,30 +219,34 @@ export class Capture {
     this.#isStarted = true;
     // One that was set before, or now by who was here before, is for one client.
     if (response.getHeader("set-cookie") !== undefined) this.#drop();
+    this.#finish();
     return result;
   }
 
   /** Sees whether the page is kept, and whether the client has it. */
   #decide(status: number): void {
     const response = this.#response;
-    this.#restore();
+    this.#hidden.restore();
     const all = headersOf(response);
     const headers = webHeaders(all);
-    const isKept = headers !== undefined &&
+    const isKept = this.#isOpen && headers !== undefined &&
       isStorable(status, headers, this.#rules);
-    if (isKept && this.#whole !== undefined && !headers.has("etag")) {
-      const etag = etagOf([this.#whole]);
+    if (isKept && this.#isEnded && !headers.has("etag")) {
+      const etag = etagOf(this.#chunks);
       headers.set("etag", etag);
       response.setHeader("etag", etag);
     }
     if (isKept) {
-      this.#head = { at: Date.now(), headers: this.#own(headers) };
+      const own = this.#own(headers);
+      own.delete("content-length");
+      if (this.#stated !== undefined) own.set("content-length", this.#stated);
+      this.#head = { at: Date.now(), headers: own };
     } else if (this.#isRefresh && status >= 500) {
       const said = `Cannot make page anew: its handler answered ${status}`;
       this.#fail(new Error(said));
     } else this.#drop();
     this.#isCurrent = status === 200 && headers !== undefined &&
-      isCurrent(this.#asked, headers);
+      isCurrent(this.#hidden.asked, headers);
     if (this.#isCurrent) {
       for (const name of this.#own(headers ?? new Headers()).keys()) {
         if (!isOf304(name) && name !== "set-cookie") {
@@ -261,9 +267,17 @@ export class Capture {
     return own;
   }
 
+  /** Remembers what is said of the length when the first of it is written. */
+  #look(): void {
+    if (this.#isStarted || this.#isEnded || this.#length > 0) return;
+    const length = this.#response.getHeader("content-length");
+    this.#stated = length === undefined ? undefined : String(length);
+  }
+
   #write(args: unknown[]): unknown {
     const response = this.#response;
-    if (!this.#isStarted && !this.#isEnded && isWritable(args)) this.#start();
+    this.#look();
+    if (isChunk(args)) this.#start();
     if (this.#isCurrent) {
       this.#take(args);
       const callback = args.find((arg) => typeof arg === "function");
@@ -273,47 +287,55 @@ export class Capture {
     const hasRoom = this.#methods.write.apply(response, args);
     this.#take(args);
     // What is kept is in memory anyway: others do not wait for a slow client.
-    return this.#head !== undefined || hasRoom;
+    return this.#isOpen || hasRoom;
   }
 
   #end(args: unknown[]): unknown {
-    const response = this.#response;
     const { end } = this.#methods;
-    if (this.#isEnded) return end.apply(response, args);
-    if (!this.#isStarted) {
-      this.#whole = bytesOf(args);
-      // What cannot be written is for the response to refuse.
-      if (this.#whole === undefined) return end.apply(response, args);
-      this.#start();
+    const body = bytesOf(args);
+    // What cannot be written is for the response to refuse.
+    if (this.#isEnded || body === undefined) {
+      return end.apply(this.#response, args);
     }
+    this.#look();
     this.#take(args);
     this.#isEnded = true;
+    this.#start(body);
     const rest = args.filter((arg) => typeof arg === "function");
-    const result = end.apply(response, this.#isCurrent ? rest : args);
+    const result = end.apply(this.#response, this.#isCurrent ? rest : args);
     this.#finish();
     return result;
   }
 
-  /** Writes the head, as those want it who have changed `writeHead` since. */
-  #start(): void {
+  /**
+   * Writes the head before a body that the client has. Any other is written with
+   * its body, by those who were here before: they may change both.
+   */
+  #start(whole?: Uint8Array): void {
+    if (this.#isStarted || this.#hidden.asked.size === 0) return;
     const response = this.#response as unknown as Methods & HttpResponse;
+    const headers = headersOf(response);
+    if (whole !== undefined && !headers.has("etag")) {
+      headers.set("etag", etagOf([whole]));
+    }
+    if (!isCurrent(this.#hidden.asked, headers)) return;
+    this.#whole = whole;
     response.writeHead(response.statusCode);
   }
 
   #take(args: unknown[]): void {
-    if (this.#head === undefined) return;
-    const bytes = this.#whole ?? bytesOf(args);
+    if (!this.#isOpen || this.#isEnded) return;
+    const bytes = bytesOf(args);
     if (bytes === undefined) return this.#drop();
     this.#length += bytes.length;
     if (this.#length > this.#rules.maxBytes) return this.#drop();
     // A copy: a handler may fill its buffer again once it is written.
-    if (bytes.length > 0) {
-      this.#chunks.push(this.#whole ?? new Uint8Array(bytes));
-    }
+    if (bytes.length > 0) this.#chunks.push(new Uint8Array(bytes));
   }
 
+  /** Makes the record, once there are a head and an end. */
   #finish(): void {
-    if (this.#head === undefined) return;
+    if (this.#head === undefined || !this.#isEnded || !this.#isStarted) return;
     const { at, headers } = this.#head;
     this.#resolve(Records.write(headers, this.#chunks, at));
     this.#drop();
@@ -321,6 +343,7 @@ export class Capture {
 
   /** Does not keep the page. */
   #drop(): void {
+    this.#isOpen = false;
     this.#head = undefined;
     this.#chunks = [];
     this.#resolve(undefined);
@@ -331,19 +354,31 @@ export class Capture {
     this.#drop();
   }
 
+  /** Nothing comes any more: a page that was kept before is kept. */
   #close(): void {
-    this.#restore();
-    if (!this.#isEnded) this.#fail(new Abandoned());
+    this.#hidden.restore();
+    this.#fail(new Abandoned());
   }
 }
 
-/** Takes from a request what it asks a page on; gives back what restores it. */
-function hide({ headers }: HttpRequest): () => void {
-  const hidden = CONDITIONS.filter((name) => headers[name] !== undefined)
-    .map((name) => [name, headers[name]] as const);
-  for (const [name] of hidden) delete headers[name];
-  return () => {
-    for (const [name, value] of hidden.splice(0)) headers[name] = value;
+/** What was taken from a request. */
+interface Hidden {
+  /** The headers, by names in lower case. */
+  readonly asked: ReadonlyMap<string, string>;
+  /** Gives them back. */
+  restore(): void;
+}
+
+/** Takes from a request what it asks a page on. */
+function hide({ headers }: HttpRequest): Hidden {
+  const taken = CONDITIONS.map((name) => [name, headers[name]] as const)
+    .filter(([, value]) => value !== undefined);
+  for (const [name] of taken) delete headers[name];
+  return {
+    asked: new Map(taken.map(([name, value]) => [name, String(value)])),
+    restore() {
+      for (const [name, value] of taken.splice(0)) headers[name] = value;
+    },
   };
 }
 
@@ -389,7 +424,7 @@ function setHeaders(response: HttpResponse, headers: unknown): void {
   }
 }
 
-/** Whether an answer states the length of its body, unless it has said how. */
+/** Whether an answer needs a length, as its head says nothing of one. */
 function hasLength(status: number, headers: Map<string, string>): boolean {
   return status >= 200 && status !== 204 && status !== 304 &&
     !["content-length", "transfer-encoding", "trailer"]
@@ -397,7 +432,7 @@ function hasLength(status: number, headers: Map<string, string>): boolean {
 }
 
 /** Whether `write` takes what it is given: `end` alone takes nothing, too. */
-function isWritable(args: unknown[]): boolean {
+function isChunk(args: unknown[]): boolean {
   const [chunk] = args;
   return (typeof chunk === "string" || chunk instanceof Uint8Array) &&
     bytesOf(args) !== undefined;

@@ -70,6 +70,8 @@ const TURNS = 2;
  *   `If-Unmodified-Since` or `Cache-Control: no-store` go by, unless the options
  *   say otherwise. How old an answer may be is for the options to say: `max-age`
  *   and `no-cache` of a request change nothing.
+ * - What tells clients apart in any other way, such as a header with a token, has
+ *   to be in `vary`: a page is given to all who ask with the same address.
  * - Responses have an `ETag`, their own or one of their bytes (but for the first
  *   one of a page that is written in pieces), and those who have them are
  *   answered by 304 (`If-None-Match`, else `If-Modified-Since`). The page does
@@ -139,7 +141,7 @@ export function cacheResponses(
     ): Promise<Uint8Array | undefined> => {
       if (isOver || isAnswered(response)) throw new Abandoned();
       isMade = true;
-      const { page } = new Capture(request, response, asked, rules, isRefresh);
+      const { page } = new Capture(request, response, rules, isRefresh);
       try {
         next();
       } catch (error) {

@@ -73,6 +73,8 @@ export type HonoMiddleware = (
  *   `If-Unmodified-Since` or `Cache-Control: no-store` go by, unless the options
  *   say otherwise. How old an answer may be is for the options to say: `max-age`
  *   and `no-cache` of a request change nothing.
+ * - What tells clients apart in any other way, such as a header with a token, has
+ *   to be in `vary`: a page is given to all who ask with the same address.
  * - Responses have an `ETag`, their own or one of their bytes, and those who have
  *   them are answered by 304 (`If-None-Match`, else `If-Modified-Since`). The
  *   page does not see these two. `Age` says how old a response is.
@@ -236,7 +238,10 @@ function unkept(
   response: Response | undefined,
   asked: Asked,
 ): Response | undefined {
-  if (response?.status !== 200 || !isCurrent(asked, response.headers)) {
+  if (
+    response?.status !== 200 ||
+    !isCurrent({ get: asked.header }, response.headers)
+  ) {
     return response;
   }
   const headers = new Headers(response.headers);

@@ -30,6 +30,11 @@ export interface Answer {
   readonly body: Uint8Array | undefined;
 }
 
+/** Headers, by names in lower case. */
+interface Readable {
+  get(name: string): string | null | undefined;
+}
+
 /** The headers that a 304 has of the response that it stands for. */
 const OF_304: ReadonlySet<string> = new Set([
   ...["age", "cache-control", "content-location", "date", "etag"],
@@ -102,7 +107,7 @@ export const Records = {
   /** Answers the request that the record was made for; `age` as the page's. */
   own({ headers, body }: Record, asked: Asked, age?: string | null): Answer {
     if (age) headers.set("age", age);
-    if (isCurrent(asked, headers)) {
+    if (isCurrent({ get: asked.header }, headers)) {
       for (const name of [...headers.keys()]) {
         if (!isOf304(name)) headers.delete(name);
       }
@@ -133,15 +138,15 @@ export function isOf304(name: string): boolean {
  * Whether a client has a response already (RFC 9110, 13.2.2): `If-None-Match`
  * goes before `If-Modified-Since`, and a weak ETag counts as a strong one.
  */
-export function isCurrent({ header }: Asked, headers: Headers): boolean {
-  const tags = header("if-none-match");
-  if (tags !== null) {
+export function isCurrent(asked: Readable, headers: Readable): boolean {
+  const tags = asked.get("if-none-match") ?? undefined;
+  if (tags !== undefined) {
     if (tags.trim() === "*") return true;
     const etag = bare(headers.get("etag") ?? "");
     return etag !== "" &&
       (tags.match(/(?:W\/)?"[^"]*"/g) ?? []).some((tag) => bare(tag) === etag);
   }
-  const since = Date.parse(header("if-modified-since") ?? "");
+  const since = Date.parse(asked.get("if-modified-since") ?? "");
   // What is no date compares as false.
   return Date.parse(headers.get("last-modified") ?? "") <= since;
 }

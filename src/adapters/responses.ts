@@ -59,7 +59,8 @@ export interface CacheResponsesOptions {
   maxBytes?: number;
   /**
    * What is put before keys, which are the SHA-256 of what responses depend on:
-   * up to 186 visible characters of ASCII.
+   * up to 186 visible characters of ASCII. Programs that are asked by the same
+   * addresses, such as those behind a proxy that cuts paths, need different ones.
    *
    * @default {"http:"}
    */
