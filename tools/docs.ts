@@ -119,9 +119,14 @@ export async function buildSite(out: string): Promise<void> {
   await linkBack(out, "api");
   const symbols = await listSymbols(out);
   const pages = new Map<string, Page>();
-  for (const file of [...await listPages(""), ...await listPages("docs/")]) {
+  const files = new Set([...await listPages(""), ...await listPages("docs/")]);
+  // A set is gone through with what is added meanwhile: pages that pages name.
+  for (const file of files) {
+    if (!file.endsWith(".md")) continue;
     const text = await Deno.readTextFile(ROOT + file);
-    pages.set(file, readPage(file, text, symbols));
+    const page = readPage(file, text, symbols);
+    pages.set(file, page);
+    for (const linked of page.files) files.add(linked);
   }
   const guide = listGuide(pages);
   for (const [file, page] of pages) {
@@ -129,8 +134,8 @@ export async function buildSite(out: string): Promise<void> {
     const beside = file.startsWith("docs/") ? guide : [];
     await write(`${out}/${path}`, showPage(path, page, PARTS, beside));
   }
-  const linked = [...pages.values()].flatMap(({ files }) => files);
-  for (const file of new Set(linked.filter((file) => !pages.has(file)))) {
+  for (const file of files) {
+    if (pages.has(file)) continue;
     const folder = `${out}/${file}`.replace(/[^/]+$/, "");
     await Deno.mkdir(folder, { recursive: true });
     await Deno.copyFile(ROOT + file, `${out}/${file}`);
