@@ -27,29 +27,17 @@ const FLIGHT = 64;
 const TRACING = ["command", "connect", "wait"];
 const nothing = (): void => {};
 
-/** Listens to everything. */
-function listen(): void {
+/** Listens to everything, or to nothing any more. */
+function hear(does: "subscribe" | "unsubscribe"): void {
   for (const name of TRACING) {
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(
       `@x/memcache:${name}`,
     );
     for (const one of [start, end, asyncStart, asyncEnd, error]) {
-      one.subscribe(nothing);
+      one[does](nothing);
     }
   }
-  channel("@x/memcache:disconnect").subscribe(nothing);
-}
-
-function unlisten(): void {
-  for (const name of TRACING) {
-    const { start, end, asyncStart, asyncEnd, error } = tracingChannel(
-      `@x/memcache:${name}`,
-    );
-    for (const one of [start, end, asyncStart, asyncEnd, error]) {
-      one.unsubscribe(nothing);
-    }
-  }
-  channel("@x/memcache:disconnect").unsubscribe(nothing);
+  channel("@x/memcache:disconnect")[does](nothing);
 }
 
 /** A side of the comparison. */
@@ -91,11 +79,11 @@ for (const [name, call] of CASES) {
   for (let round = -5; round < ROUNDS; round++) {
     for (let i = 0; i < sides.length; i++) {
       const at = (i + Math.max(0, round)) % sides.length;
-      if (sides[at].isHeard) listen();
+      if (sides[at].isHeard) hear("subscribe");
       const before = process.cpuUsage();
       await run(sides[at].client);
       const { user, system } = process.cpuUsage(before);
-      if (sides[at].isHeard) unlisten();
+      if (sides[at].isHeard) hear("unsubscribe");
       if (round >= 0) cpu[at].push((user + system) * 1000 / CALLS);
     }
   }
