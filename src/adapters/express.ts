@@ -50,7 +50,8 @@ const TURNS = 2;
 
 /**
  * Makes middleware that keeps responses in memcached, and answers from there:
- * for Express 4 and 5, Connect, and any other on node:http.
+ * for Express 4 and 5, Connect, and any other on node:http or what node:http2
+ * has in its place.
  *
  * - Requests for the same page at the same time are one, in all processes
  *   (`getOrSet`). With `staleFor` one of them makes the page anew once its time

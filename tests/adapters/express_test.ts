@@ -9,7 +9,11 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import {
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+} from "node:http2";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -1117,6 +1121,52 @@ test("cacheResponses() leaves alone what was answered meanwhile", async () => {
     assertEquals((await page).text, "made");
     assertEquals((await ask("/", late)).text, "Too late");
     assertEquals(made, 1);
+  });
+}, needsMemcached);
+
+test("cacheResponses() does its work on node:http2", async () => {
+  await withMemcached({}, async (memcached) => {
+    const client = new Client(memcached.server);
+    const middleware = cacheResponses(client);
+    let made = 0;
+    const server = createHttp2Server((request, response) => {
+      middleware(request, response, () => {
+        if (request.url === "/pieces") response.write("page ");
+        else response.writeHead(200, { "x-own": "a" }).write("page ");
+        response.end(`${++made}`);
+      });
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const connection = connectHttp2(`http://127.0.0.1:${port}`);
+    const ask = (path: string, headers: Record<string, string> = {}) =>
+      new Promise<{ text: string; headers: Record<string, unknown> }>(
+        (resolve, reject) => {
+          const stream = connection.request({ ":path": path, ...headers });
+          let text = "";
+          let head = {};
+          stream.on("response", (headers) => head = headers);
+          stream.on("data", (chunk) => text += chunk);
+          stream.on("end", () => resolve({ text, headers: head }));
+          stream.on("error", reject);
+          stream.end();
+        },
+      );
+    try {
+      for (const path of ["/pieces", "/head"]) {
+        made = 0;
+        assertEquals((await ask(path)).text, "page 1");
+        const { text, headers } = await ask(path);
+        assertEquals([text, headers.age], ["page 1", "0"]);
+        const etag = String(headers.etag);
+        const again = await ask(path, { "if-none-match": etag });
+        assertEquals([again.headers[":status"], again.text], [304, ""]);
+      }
+    } finally {
+      await new Promise<void>((done) => connection.close(done));
+      await new Promise((done) => server.close(done));
+      await client.close();
+    }
   });
 }, needsMemcached);
 
