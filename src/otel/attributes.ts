@@ -52,9 +52,12 @@ export function operationAttributes(
 /** The error lines of protocol.txt, by the codes that are made of them. */
 const STATUS: ReadonlyMap<string, string> = new Map([
   ["ERR_UNKNOWN_COMMAND", "ERROR"],
+  ["ERR_TOO_MANY_CONNECTIONS", "ERROR"],
   ["ERR_CLIENT", "CLIENT_ERROR"],
+  ["ERR_AUTH", "CLIENT_ERROR"],
   ["ERR_NON_NUMERIC", "CLIENT_ERROR"],
   ["ERR_SERVER", "SERVER_ERROR"],
+  ["ERR_VALUE_REFUSED", "SERVER_ERROR"],
 ]);
 
 /** What tells of a failure. */

@@ -26,7 +26,7 @@ import {
   type Sampler,
   SimpleSpanProcessor,
   type SpanExporter,
-} from "@opentelemetry/sdk-trace-base";
+} from "@opentelemetry/sdk-trace-node";
 
 /** A span, as far as tests look at it. */
 export interface SeenSpan {

@@ -13,7 +13,7 @@ import {
   metrics,
   trace,
 } from "@opentelemetry/api";
-import { AlwaysOffSampler } from "@opentelemetry/sdk-trace-base";
+import { AlwaysOffSampler } from "@opentelemetry/sdk-trace-node";
 import { channel, tracingChannel } from "node:diagnostics_channel";
 import { Client, MemcacheIllegalInputError } from "@x/memcache";
 import { instrument, type InstrumentOptions } from "@x/memcache/otel";

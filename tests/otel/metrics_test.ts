@@ -104,7 +104,16 @@ test("instrument() measures connections and the waits for them", async () => {
     const telemetry = instrument();
     const server = await MemcachedServer.start();
     const client = new Client(server.address);
+    const { start } = tracingChannel("@x/memcache:wait");
+    const waits = new Promise<void>((resolve) => {
+      const listener = () => {
+        start.unsubscribe(listener);
+        resolve();
+      };
+      start.subscribe(listener);
+    });
     const first = client.get("key");
+    await waits;
     assertEquals(
       await sumsOf(sdk, "db.client.connection.pending_requests"),
       [[poolOf(server), 1]],
@@ -170,7 +179,7 @@ test("stop() takes back what waits, as nobody will tell its end", async () => {
     const telemetry = instrument();
     const { start } = tracingChannel("@x/memcache:wait");
     const message: WaitMessage = {
-      ...{ command: "get", pending: 0, server: "h:7", host: "h", port: 7 },
+      ...{ command: "get", ahead: 0, server: "h:7", host: "h", port: 7 },
     };
     start.publish(message);
     telemetry.stop();

@@ -198,10 +198,14 @@ export class NpmStandIn {
   }
 }
 
-/** Writes a project that depends on the package, as `npx jsr add` does. */
+/**
+ * Writes a project that depends on the package, as `npx jsr add` does, and on
+ * others.
+ */
 export async function writeProject(
   folder: string,
   registry: NpmStandIn,
+  others: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const write = (name: string, text: string) =>
     Deno.writeTextFile(`${folder}/${name}`, text);
@@ -215,6 +219,7 @@ export async function writeProject(
       private: true,
       type: "module",
       dependencies: {
+        ...others,
         [config.name]: `npm:${NPM_NAME}@^${config.version}`,
       },
     }),

@@ -156,6 +156,8 @@ export function writeListing(
     ...ENTRIES.map((entry, i) =>
       `const m${i} = await import(${JSON.stringify(specifier(entry))});`
     ),
+    // That one is Deno's own, from where it loads CommonJS.
+    'before.push("nodeBootstrap");',
     "const added = Reflect.ownKeys(globalThis).filter((key) => !before.includes(key));",
     `const names = [${ENTRIES.map((_, i) => `Object.keys(m${i})`)}];`,
     "console.log(JSON.stringify({ added, names }));",

@@ -6,6 +6,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
 import { needsMemcached, withMemcached } from "../_memcached.ts";
 import { test } from "../_runtime.ts";
 import { installEnv, NPM_INSTALL, NpmStandIn, writeProject } from "./_npm.ts";
@@ -28,6 +29,13 @@ const SOURCES = {
   "@x/memcache": `${ROOT}/mod.ts`,
   "@x/memcache/testing": `${ROOT}/src/testing/mod.ts`,
 };
+
+/** What pages tell to install besides, by the ranges that we develop with. */
+const OTHERS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(config.imports)
+    .filter(([name]) => name.startsWith("@opentelemetry/"))
+    .map(([name, to]) => [name, to.slice(`npm:${name}@`.length)]),
+);
 
 /** The pages whose commands are run. */
 const WITH_COMMANDS = ["getting-started.md", "tls-and-authentication.md"];
@@ -74,9 +82,12 @@ async function withGuide(
   ) => Promise<void>,
 ): Promise<void> {
   await withFolder(async (cwd) => {
-    const registry = await NpmStandIn.start();
+    const programs = Object.entries(OTHERS).map(([name, range]) =>
+      `npm:${name}@${range}`
+    );
+    const registry = await NpmStandIn.start({ programs });
     try {
-      await writeProject(cwd, registry);
+      await writeProject(cwd, registry, OTHERS);
       const env = installEnv(cwd);
       await succeed(NPM_INSTALL, { cwd, env });
       const pages = await Promise.all((await listPages()).map(readBlocks));
