@@ -202,7 +202,7 @@ export type Ttl = number | Date;
 
 /** How TLS is set up for a connection. Verification is on by default. */
 export interface TlsOptions {
-  /** Certificates of the authorities to trust, PEM; the system's if absent. */
+  /** Certificates of the authorities to trust, PEM; the runtime's if absent. */
   caCerts?: readonly string[];
   /** The client's own certificate chain, PEM; needs `key`. */
   cert?: string;

@@ -19,11 +19,11 @@ import {
 import type { Backoff } from "./backoff.ts";
 import type { Request } from "./request.ts";
 
-/** What an unknown error says, for a message. */
+/** What an unknown error says, for a message: some end with a new line. */
 function reason(error: unknown): string {
-  return error instanceof Error && error.message !== ""
+  return (error instanceof Error && error.message !== ""
     ? error.message
-    : String(error);
+    : String(error)).trim();
 }
 
 /** Makes one of our errors of what a transport ended with. */

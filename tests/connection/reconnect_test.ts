@@ -49,6 +49,17 @@ test("Client opens one connection for all of its first commands", async () => {
   });
 });
 
+test("Client tells on one line why it cannot connect", async () => {
+  const dial = () => Promise.reject(new Error("no suitable key share\n"));
+  const client = new Client("127.0.0.1:11211", { dial });
+  const { message } = await failure(client.get("a"));
+  assertEquals(
+    message,
+    "Cannot connect to 127.0.0.1:11211: no suitable key share",
+  );
+  await client.close();
+});
+
 test("Client opens nothing before its first command, nor for one that is refused", async () => {
   const traffic = watched();
   await withPair({}, { dial: traffic.dial }, async ({ client }) => {
