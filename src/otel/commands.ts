@@ -14,6 +14,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  type Tracer,
 } from "@opentelemetry/api";
 import type { CommandMessage } from "../telemetry/channels.ts";
 import {
@@ -21,7 +22,7 @@ import {
   operationAttributes,
   targetOf,
 } from "./attributes.ts";
-import { complain, guarded } from "./guard.ts";
+import { attempt } from "./guard.ts";
 import { MeterSource, seconds, TracerSource } from "./providers.ts";
 import type { InstrumentOptions } from "./options.ts";
 
@@ -46,9 +47,11 @@ interface Running {
   readonly begun: number;
   /** The caller's context. */
   readonly active: Context;
-  /** What was known when it began. */
+  /** The server that was known when it began. */
+  readonly server: string | undefined;
   readonly operation: Operation;
   readonly span: Span | undefined;
+  readonly durations: Histogram | undefined;
 }
 
 /** Tells of commands. */
@@ -83,16 +86,23 @@ export class Commands {
 
   /** A command begins; called in its caller's context. */
   started(message: CommandMessage): void {
+    const durations = this.#durations?.get();
+    const tracer = this.#tracers?.get();
+    if (tracer === undefined && durations === undefined) return;
     const active = context.active();
     const operation = this.#operationOf(message);
-    let span: Span | undefined;
-    try {
-      span = this.#startSpan(message, operation, active);
-    } catch (error) {
-      complain(error);
-    }
+    const span = tracer === undefined
+      ? undefined
+      : attempt(() => this.#startSpan(tracer, message, operation, active));
     const begun = performance.now();
-    this.#running.set(message, { begun, active, operation, span });
+    this.#running.set(message, {
+      begun,
+      active,
+      server: message.server,
+      operation,
+      span,
+      durations,
+    });
   }
 
   /** A command has ended. */
@@ -100,26 +110,25 @@ export class Commands {
     const running = this.#running.get(message);
     if (running === undefined) return;
     this.#running.delete(message);
-    const { begun, active, span } = running;
+    const { begun, active, span, durations } = running;
     const took = performance.now() - begun;
-    const operation = this.#operationOf(message);
+    // A server may have been found later, or another one.
+    const hasMoved = message.server !== running.server;
+    const operation = hasMoved ? this.#operationOf(message) : running.operation;
     // What failed may be told as a miss: then it has a result as well.
     const failure = "error" in message && !("result" in message)
       ? errorAttributes(message.error)
       : undefined;
     if (span !== undefined) {
-      try {
+      attempt(() => {
         if (span.isRecording()) {
-          // A server may have been found later, or another one.
-          if (operation !== running.operation) rename(span, operation);
+          if (hasMoved) rename(span, operation);
           if (failure !== undefined) setFailure(span, failure, message.error);
         }
         span.end();
-      } catch (error) {
-        complain(error);
-      }
+      });
     }
-    this.#durations?.get().record(
+    durations?.record(
       took / 1000,
       failure === undefined
         ? operation.attributes
@@ -132,20 +141,20 @@ export class Commands {
   stop(): void {
     const left = [...this.#running.values()];
     this.#running.clear();
-    for (const { span } of left) guarded(() => span?.end())(undefined);
+    for (const { span } of left) attempt(() => span?.end());
   }
 
   #startSpan(
+    tracer: Tracer,
     { keys }: CommandMessage,
     { name, attributes }: Operation,
     active: Context,
   ): Span | undefined {
-    if (this.#tracers === undefined) return undefined;
     if (active.getValue(SUPPRESSED) === true) return undefined;
     if (this.#requiresParent && trace.getSpan(active) === undefined) {
       return undefined;
     }
-    const span = this.#tracers.get().startSpan(
+    const span = tracer.startSpan(
       name,
       { kind: SpanKind.CLIENT, attributes },
       active,

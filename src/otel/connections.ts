@@ -64,14 +64,19 @@ export function poolAttributes(place: ServerPlace, name?: string): Attributes {
   };
 }
 
+/** A command that waits. */
+interface Wait {
+  readonly begun: number;
+  readonly attributes: Attributes;
+  /** Where it was counted. */
+  readonly instruments: Instruments;
+}
+
 /** Tells of connections. */
 export class Connections {
   readonly #instruments: MeterSource<Instruments>;
   readonly #attempts: Map<ConnectMessage, number> = new Map();
-  readonly #waits: Map<
-    WaitMessage,
-    { readonly begun: number; readonly attributes: Attributes }
-  > = new Map();
+  readonly #waits: Map<WaitMessage, Wait> = new Map();
 
   /** Takes where the metrics go. */
   constructor(provider: AnyMeterProvider | undefined) {
@@ -88,7 +93,7 @@ export class Connections {
     const begun = this.#attempts.get(message);
     if (begun === undefined) return;
     this.#attempts.delete(message);
-    this.#instruments.get().createTime.record(
+    this.#instruments.get()?.createTime.record(
       (performance.now() - begun) / 1000,
       withFailure(poolAttributes(message), message),
     );
@@ -96,9 +101,12 @@ export class Connections {
 
   /** A command begins to wait. */
   waiting(message: WaitMessage): void {
+    const instruments = this.#instruments.get();
+    if (instruments === undefined) return;
+    const begun = performance.now();
     const attributes = poolAttributes(message);
-    this.#waits.set(message, { begun: performance.now(), attributes });
-    this.#instruments.get().pending.add(1, attributes);
+    this.#waits.set(message, { begun, attributes, instruments });
+    instruments.pending.add(1, attributes);
   }
 
   /** A command waits no more. */
@@ -106,20 +114,20 @@ export class Connections {
     const wait = this.#waits.get(message);
     if (wait === undefined) return;
     this.#waits.delete(message);
-    const { begun, attributes } = wait;
+    const { begun, attributes, instruments } = wait;
     const took = (performance.now() - begun) / 1000;
-    const { pending, waitTime, timeouts } = this.#instruments.get();
-    pending.add(-1, attributes);
+    instruments.pending.add(-1, attributes);
     const all = withFailure(attributes, message);
-    waitTime.record(took, all);
-    if (all["error.type"] === "ERR_TIMEOUT") timeouts.add(1, attributes);
+    instruments.waitTime.record(took, all);
+    if (all["error.type"] === "ERR_TIMEOUT") {
+      instruments.timeouts.add(1, attributes);
+    }
   }
 
   /** Forgets what was begun: nobody will tell its end. */
   stop(): void {
-    const { pending } = this.#instruments.get();
-    for (const { attributes } of this.#waits.values()) {
-      pending.add(-1, attributes);
+    for (const { attributes, instruments } of this.#waits.values()) {
+      instruments.pending.add(-1, attributes);
     }
     this.#waits.clear();
     this.#attempts.clear();

@@ -15,19 +15,23 @@ export function complain(error: unknown): void {
   }
 }
 
+/** Makes something; `undefined` if that throws. */
+export function attempt<T>(make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    complain(error);
+    return undefined;
+  }
+}
+
 /**
- * Runs what must not throw: a channel would make an error of its listener the
- * end of the process.
+ * A listener that does not throw: a channel would make that the end of the
+ * process.
  */
 export function guarded<M>(
   listen: (message: M) => void,
 ): (message: unknown) => void {
-  return (message) => {
-    try {
-      // The channel says what it carries.
-      listen(message as M);
-    } catch (error) {
-      complain(error);
-    }
-  };
+  // The channel says what it carries.
+  return (message) => attempt(() => listen(message as M));
 }

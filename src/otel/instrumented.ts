@@ -13,7 +13,7 @@ import {
 } from "../telemetry/channels.ts";
 import { Commands } from "./commands.ts";
 import { Connections } from "./connections.ts";
-import { guarded } from "./guard.ts";
+import { attempt, guarded } from "./guard.ts";
 import { Observed, type ObservedClient } from "./observed.ts";
 import {
   checkClient,
@@ -53,7 +53,7 @@ export class Instrumented {
       ? before.#observed
       : undefined;
     if (theirs !== undefined) {
-      guarded(() => this.#observed?.takeOver(theirs))(undefined);
+      attempt(() => this.#observed?.takeOver(theirs));
     }
     before?.stop();
     registry[ACTIVE] = this;
@@ -65,7 +65,7 @@ export class Instrumented {
     checkClient(client);
     checkPoolName(options.poolName);
     const { poolName } = options;
-    guarded(() => this.#observed?.add(client, poolName))(undefined);
+    attempt(() => this.#observed?.add(client, poolName));
     return () => this.#observed?.remove(client);
   }
 
@@ -74,9 +74,9 @@ export class Instrumented {
     if (registry[ACTIVE] === this) delete registry[ACTIVE];
     for (const [tap, listener] of this.#taps) tap.unsubscribe(listener);
     this.#taps = [];
-    guarded(() => this.#commands.stop())(undefined);
-    guarded(() => this.#connections?.stop())(undefined);
-    guarded(() => this.#observed?.stop())(undefined);
+    attempt(() => this.#commands.stop());
+    attempt(() => this.#connections?.stop());
+    attempt(() => this.#observed?.stop());
   }
 
   /** See `Instrumentation`. */

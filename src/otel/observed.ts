@@ -15,7 +15,7 @@ import type { ClientMetrics, ServerMetrics } from "../client/metrics.ts";
 import type { ServerPlace } from "../telemetry/channels.ts";
 import { operationAttributes, serverAttributes } from "./attributes.ts";
 import { poolAttributes } from "./connections.ts";
-import { complain } from "./guard.ts";
+import { attempt } from "./guard.ts";
 import type { AnyMeterProvider } from "./options.ts";
 import { MeterSource } from "./providers.ts";
 
@@ -142,12 +142,7 @@ export class Observed {
 
 /** Those of a client; none of one that cannot tell. */
 function serversOf(client: ObservedClient): readonly ServerMetrics[] {
-  try {
-    return client.metrics().servers;
-  } catch (error) {
-    complain(error);
-    return [];
-  }
+  return attempt(() => client.metrics().servers) ?? [];
 }
 
 function addConnections(

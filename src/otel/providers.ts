@@ -6,20 +6,26 @@
  */
 
 import {
+  createNoopMeter,
   type Histogram,
   type Meter,
   type MeterProvider,
   metrics,
+  ProxyTracerProvider,
   trace,
   type Tracer,
   type TracerProvider,
 } from "@opentelemetry/api";
 import { VERSION } from "../cli/version.ts";
 import { BOUNDS } from "./attributes.ts";
+import { attempt } from "./guard.ts";
 import type { AnyMeterProvider, AnyTracerProvider } from "./options.ts";
 
 /** The name of what makes the spans and metrics. */
 const SCOPE = "@x/memcache";
+
+/** The meter that does nothing. */
+const NOOP = createNoopMeter();
 
 /** Makes a histogram of seconds. */
 export function seconds(
@@ -46,13 +52,19 @@ export class TracerSource {
     this.#given = provider as TracerProvider | undefined;
   }
 
-  /** Its tracer. */
-  get(): Tracer {
+  /** Its tracer, `undefined` as long as there is no provider. */
+  get(): Tracer | undefined {
     const provider = this.#given ?? trace.getTracerProvider();
-    if (this.#tracer === undefined || provider !== this.#provider) {
+    if (provider !== this.#provider) {
       this.#provider = provider;
-      this.#tracer = provider.getTracer(SCOPE, VERSION);
+      this.#tracer = provider instanceof ProxyTracerProvider
+        ? undefined
+        : attempt(() => provider.getTracer(SCOPE, VERSION));
     }
+    // The one that stands for the global one says whether there is one.
+    if (
+      this.#tracer === undefined && provider instanceof ProxyTracerProvider
+    ) this.#tracer = attempt(() => provider.getDelegateTracer(SCOPE, VERSION));
     return this.#tracer;
   }
 }
@@ -74,13 +86,16 @@ export class MeterSource<T> {
     this.#make = make;
   }
 
-  /** The instruments. Those of the global provider before this one are gone. */
-  get(): T {
+  /** The instruments, `undefined` as long as there is no provider. */
+  get(): T | undefined {
     // The API has no meter that waits for a provider, as it has a tracer.
     const provider = this.#given ?? metrics.getMeterProvider();
-    if (this.#made === undefined || provider !== this.#provider) {
+    if (provider !== this.#provider) {
       this.#provider = provider;
-      this.#made = this.#make(provider.getMeter(SCOPE, VERSION));
+      this.#made = attempt(() => {
+        const meter = provider.getMeter(SCOPE, VERSION);
+        return meter === NOOP ? undefined : this.#make(meter);
+      });
     }
     return this.#made;
   }
