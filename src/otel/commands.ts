@@ -22,7 +22,7 @@ import {
   operationAttributes,
   targetOf,
 } from "./attributes.ts";
-import { attempt } from "./guard.ts";
+import { attempt, complain } from "./guard.ts";
 import { MeterSource, seconds, TracerSource } from "./providers.ts";
 import type { InstrumentOptions } from "./options.ts";
 
@@ -91,9 +91,12 @@ export class Commands {
     if (tracer === undefined && durations === undefined) return;
     const active = context.active();
     const operation = this.#operationOf(message);
-    const span = tracer === undefined
-      ? undefined
-      : attempt(() => this.#startSpan(tracer, message, operation, active));
+    let span: Span | undefined;
+    try {
+      span = tracer && this.#startSpan(tracer, message, operation, active);
+    } catch (error) {
+      complain(error);
+    }
     const begun = performance.now();
     this.#running.set(message, {
       begun,
@@ -119,14 +122,14 @@ export class Commands {
     const failure = "error" in message && !("result" in message)
       ? errorAttributes(message.error)
       : undefined;
-    if (span !== undefined) {
-      attempt(() => {
-        if (span.isRecording()) {
-          if (hasMoved) rename(span, operation);
-          if (failure !== undefined) setFailure(span, failure, message.error);
-        }
-        span.end();
-      });
+    try {
+      if (span?.isRecording() === true) {
+        if (hasMoved) rename(span, operation);
+        if (failure !== undefined) setFailure(span, failure, message.error);
+      }
+      span?.end();
+    } catch (error) {
+      complain(error);
     }
     durations?.record(
       took / 1000,

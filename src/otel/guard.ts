@@ -32,6 +32,12 @@ export function attempt<T>(make: () => T): T | undefined {
 export function guarded<M>(
   listen: (message: M) => void,
 ): (message: unknown) => void {
-  // The channel says what it carries.
-  return (message) => attempt(() => listen(message as M));
+  return (message) => {
+    try {
+      // The channel says what it carries.
+      listen(message as M);
+    } catch (error) {
+      complain(error);
+    }
+  };
 }
