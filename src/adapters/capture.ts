@@ -211,10 +211,13 @@ export class Capture {
     setHeaders(response, args[2] ?? (hasReason ? undefined : reason));
     this.#look();
     this.#decide(Number(status));
-    const rest = hasReason ? [status, reason] : [status];
+    const [code, message] = this.#isCurrent
+      ? [304, "Not Modified"]
+      : [status, reason];
+    // HTTP/2 has no messages, and warns of them.
     const result = writeHead.apply(
       response,
-      this.#isCurrent ? [304, "Not Modified"] : rest,
+      hasReason ? [code, message] : [code],
     );
     this.#isStarted = true;
     // One that was set before, or now by who was here before, is for one client.

@@ -159,7 +159,9 @@ export async function withServer<T>(
   listener: (request: IncomingMessage, response: ServerResponse) => void,
   fn: (port: number) => Promise<T>,
 ): Promise<T> {
-  const server: Server = createServer(listener);
+  // Node refuses bodies then where there may be none, as those of a 304.
+  const options = { rejectNonStandardBodyWrites: true };
+  const server: Server = createServer(options, listener);
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
