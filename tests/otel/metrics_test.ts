@@ -85,6 +85,7 @@ test("instrument() measures commands, by server and failure", async () => {
     ]);
     const metric = (await sdk.collect()).get("db.client.operation.duration");
     assertEquals(metric?.descriptor.unit, "s");
+    assertEquals(/absent|"text"/.exec(JSON.stringify(metric)), null);
     // The same as the spans, but for their clocks.
     const sum = (await sdk.points("db.client.operation.duration"))
       .map(({ value }) => (value as Histogram).sum ?? 0)

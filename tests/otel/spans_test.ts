@@ -15,6 +15,7 @@ import {
   HashClient,
   MemcacheConnectionError,
   MemcacheNonNumericError,
+  MemcacheNoServersError,
   MemcacheTimeoutError,
   PooledClient,
   type ServerPlace,
@@ -275,6 +276,36 @@ test("instrument() sees a command that no server takes", async () => {
       }) as SeenSpan,
       status: { code: 2, message: error.message },
     }]);
+    await client.close();
+    telemetry.stop();
+  });
+});
+
+test("instrument() names no server where a cluster has none", async () => {
+  await withSdk(async (sdk) => {
+    const telemetry = instrument();
+    const server = await MemcachedServer.start();
+    const { address, port } = server;
+    await server.close();
+    const client = new HashClient([address], { retryAttempts: 0 });
+    await assertRejects(() => client.get("key"), MemcacheConnectionError);
+    const none = await assertRejects(
+      () => within("request", () => client.get("key")),
+      MemcacheNoServersError,
+    );
+    const [dead, lost] = commandsOf(sdk);
+    assertEquals(dead.name, `get 127.0.0.1:${port}`);
+    assertEquals(lost, {
+      name: "get",
+      kind: "CLIENT",
+      parent: "request",
+      attributes: {
+        "db.system.name": "memcached",
+        "db.operation.name": "get",
+        "error.type": "ERR_NO_SERVERS",
+      },
+      status: { code: 2, message: none.message },
+    });
     await client.close();
     telemetry.stop();
   });
