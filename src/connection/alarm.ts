@@ -12,10 +12,22 @@ export function now(): number {
 /** Longest delay that a timer takes. */
 const MAX_DELAY = 2_147_483_647;
 
-/** Calls back once the earliest deadline is reached; may call back early. */
+/** Milliseconds from which on a timer is late: the event loop was held up. */
+const LATE = 20;
+
+/**
+ * Calls back once the earliest deadline is reached; may call back early. Where
+ * the event loop was held up, what has arrived meanwhile is read before: else
+ * those would be told of a timeout whose replies are there.
+ */
 export class Alarm {
   readonly #ring: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined = undefined;
+  /** When the timer rings, unless it is late. */
+  #due = 0;
+  /** Whether it was late, and waits for what has arrived to be read. */
+  #isLate = false;
+  #last: ReturnType<typeof setImmediate> | undefined = undefined;
   #at = 0;
   #held = false;
 
@@ -23,7 +35,18 @@ export class Alarm {
   constructor(ring: () => void) {
     this.#ring = () => {
       this.#timer = undefined;
-      ring();
+      if (this.#isLate) {
+        this.#isLate = false;
+        // Behind what is read in this turn.
+        this.#last = setImmediate(() => {
+          this.#last = undefined;
+          ring();
+        });
+      } else if (now() - this.#due < LATE) ring();
+      else {
+        this.#isLate = true;
+        this.#start(1);
+      }
     };
   }
 
@@ -35,6 +58,12 @@ export class Alarm {
     }
     this.#at = deadline;
     const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(deadline - from)));
+    this.#isLate = false;
+    this.#start(delay);
+  }
+
+  #start(delay: number): void {
+    this.#due = now() + delay;
     this.#timer = setTimeout(this.#ring, delay);
     if (!this.#held) this.#ref();
   }
@@ -60,5 +89,8 @@ export class Alarm {
   clear(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#isLate = false;
+    if (this.#last !== undefined) clearImmediate(this.#last);
+    this.#last = undefined;
   }
 }
