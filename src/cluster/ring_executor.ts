@@ -122,6 +122,11 @@ export class RingExecutor implements Executor {
     } else {
       const { room, source } = this.#awaited;
       request.begin(this.unrouted);
+      // A listener may have closed the client.
+      if (this.#closed) {
+        this.#nowhere.execute(request);
+        return;
+      }
       room.add(request, route);
       source.begin();
     }

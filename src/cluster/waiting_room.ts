@@ -7,6 +7,7 @@
 import { listTimeout } from "../client/executor.ts";
 import { Alarm, now, type Request } from "../client/lanes.ts";
 import { MemcacheOverloadError } from "../errors.ts";
+import { ticks } from "../telemetry/server_stats.ts";
 
 /** A request, and the key that will choose its server. */
 interface Visitor {
@@ -50,6 +51,7 @@ export class WaitingRoom {
       return;
     }
     const at = now();
+    if (request.startedAt < 0) request.startedAt = ticks(at);
     if (request.deadline === 0 && request.timeout > 0) {
       request.deadline = at + request.timeout;
     }
@@ -74,12 +76,13 @@ export class WaitingRoom {
   #expire(): void {
     const at = now();
     let next = Infinity;
+    const late: Request[] = [];
     this.#visitors = this.#visitors.filter(({ request }) => {
       if (request.settled) return false;
-      const { deadline, command, timeout, key } = request;
+      const { deadline } = request;
       if (deadline === 0) return true;
       if (deadline <= at) {
-        request.fail(listTimeout(command, timeout, key));
+        late.push(request);
         return false;
       }
       next = Math.min(next, deadline);
@@ -87,5 +90,10 @@ export class WaitingRoom {
     });
     if (next !== Infinity) this.#alarm.set(next, at);
     this.#alarm.hold(this.#visitors.length > 0);
+    // Now, as those who are told may bring others.
+    for (const request of late) {
+      const { command, timeout, key } = request;
+      request.fail(listTimeout(command, timeout, key));
+    }
   }
 }

@@ -121,11 +121,10 @@ export class Backlog {
   tellWaits({ place }: ServerStats): void {
     if (!isHeard(WAITS)) return;
     const { queue } = this;
-    const count = queue.length;
-    for (let i = Math.max(0, count - this.#untold); i < count; i++) {
-      queue.at(i).waits(place, i);
-    }
+    const from = Math.max(0, queue.length - this.#untold);
     this.#untold = 0;
+    // A listener may empty the queue.
+    for (let i = from; i < queue.length; i++) queue.at(i).waits(place, i);
   }
 
   /**

@@ -85,8 +85,7 @@ export class Connection implements Lane {
     this.unsent = new Backlog(this.approach.unsent);
     this.#life = new Life(options, this.approach);
     this.#turn = new Turn(this.approach, () => {
-      const lost = this.#link === undefined && this.unsent.length > 0;
-      if (lost && !this.#closed) this.#connect(now());
+      if (this.#link === undefined && !this.#closed) this.#connect(now());
     });
     this.#name = options.address.name;
     this.#speaks = options.protocol === "auto" ? "unknown" : options.protocol;
@@ -128,7 +127,7 @@ export class Connection implements Lane {
     request.server = this.#name;
     if (request.settled) return;
     request.begin(this.approach.stats);
-    if (this.#refuse(request)) return;
+    if (request.settled || this.#refuse(request)) return;
     if (!request.needsLink && this.resting) {
       request.done(undefined);
       return;
@@ -216,13 +215,10 @@ export class Connection implements Lane {
       return;
     }
     if (!this.#held) this.#hold(link, true);
-    if (!link.writable) {
-      this.unsent.tellWaits(this.approach.stats);
-      return;
-    }
-    const left = link.pump(this.unsent.queue, at);
+    const left = link.writable && link.pump(this.unsent.queue, at);
     this.unsent.taken(link.intake.bytes);
     link.intake.bytes = 0;
+    if (!link.writable) this.unsent.tellWaits(this.approach.stats);
     this.#relax(link);
     if (left) this.#schedule();
   }
@@ -268,7 +264,8 @@ export class Connection implements Lane {
   }
 
   #connect(at: number): void {
-    if (this.#attempt !== undefined || this.#turn.waits) return;
+    const isGoing = this.#attempt !== undefined || this.#turn.waits;
+    if (isGoing || this.unsent.length === 0) return;
     if (this.approach.backoff.readyAt - at > SHORT_PAUSE) {
       this.#unreachable(at);
     } else if (this.#turn.take(at)) this.#dial();
@@ -276,14 +273,14 @@ export class Connection implements Lane {
 
   #dial(): void {
     this.#dialedAt = now();
-    this.#life.dialing();
     const attempt: Attempt = new Attempt(
       this.#options,
       (conn) => this.#linked(attempt, conn),
       (cause) => this.#attemptFailed(attempt, cause),
     );
     this.#attempt = attempt;
-    attempt.start();
+    this.#life.dialing();
+    if (this.#attempt === attempt) attempt.start();
   }
 
   /** The transport is open: the protocol begins. */
@@ -340,8 +337,8 @@ export class Connection implements Lane {
     attempt.succeed();
     this.#attempt = undefined;
     this.#link = link;
-    this.#life.opened();
     this.#held = true;
+    this.#life.opened();
     this.#holdAlarm();
     if (this.unsent.length > 0) this.#flush();
     else this.#relax(link);

@@ -39,13 +39,15 @@ export class Life {
     const { stats: { place }, backoff: { failures } } = this.#approach;
     const tls = this.#options.tls !== undefined;
     this.#trace = new Trace(CONNECTS, { tls, failures, ...place });
+    this.#trace.begin();
   }
 
   /** The attempt has failed, or was given up. */
   gaveUp(cause: unknown): void {
-    this.#trace?.erred(cause);
-    this.#trace?.done();
+    const trace = this.#trace;
     this.#trace = undefined;
+    trace?.erred(cause);
+    trace?.done();
   }
 
   /** The attempt has succeeded. */
@@ -55,9 +57,10 @@ export class Life {
     stats.opened++;
     if (this.#wasLost) stats.reconnects++;
     this.#wasLost = false;
-    this.#trace?.done();
+    const trace = this.#trace;
     this.#trace = undefined;
     this.#options.watch?.opened();
+    trace?.done();
   }
 
   /** The server has answered. */

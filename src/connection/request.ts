@@ -367,6 +367,7 @@ export class Request {
       rare.trace = new Trace(COMMANDS, {
         ...{ command, keys, noreply, ...server.place },
       });
+      rare.trace.begin();
     }
   }
 
@@ -374,16 +375,20 @@ export class Request {
   waits(place: ServerPlace, ahead: number): void {
     if (this.settled || (this.#traits & OWN) !== 0) return;
     const { command } = this.kind;
-    this.#rarely().wait ??= new Trace(WAITS, { command, ahead, ...place });
+    const rare = this.#rarely();
+    if (rare.wait !== undefined) return;
+    rare.wait = new Trace(WAITS, { command, ahead, ...place });
+    rare.wait.begin();
   }
 
   /** It is on its way to the server. */
   leaves(): void {
     this.sent = true;
-    const rare = this.#rare;
-    if (rare?.wait === undefined) return;
-    rare.wait.done();
-    rare.wait = undefined;
+    const wait = this.#rare?.wait;
+    if (this.#rare === undefined || wait === undefined) return;
+    this.#rare.wait = undefined;
+    // A listener may close the client, and this is in the middle of a batch.
+    queueMicrotask(() => wait.done());
   }
 
   /** Tells the caller the outcome. */
@@ -404,6 +409,8 @@ export class Request {
     this.#stats = undefined;
     this.#rare?.wait?.erred(error);
     this.#rare?.trace?.erred(error);
+    // A listener may have given it up.
+    if (this.settled) return;
     if (
       (this.#traits & TAKES_FAILURES) !== 0 && this.kind.takeFailure(error)
     ) return;
@@ -422,8 +429,10 @@ export class Request {
   abort(reason: unknown): void {
     if (this.settled) return;
     this.#stats?.gaveUp();
-    this.#rare?.trace?.erred(reason);
-    this.#settle()?.trace?.done();
+    this.#stats = undefined;
+    const rare = this.#settle();
+    rare?.trace?.erred(reason);
+    rare?.trace?.done();
     this.#reject?.(reason);
     this.#forget();
   }

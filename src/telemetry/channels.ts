@@ -152,11 +152,20 @@ export class Trace<M extends object = object> {
   readonly #tracing: Tracing<M>;
   readonly #message: M & { result?: unknown; error?: unknown };
 
-  /** Tells that it begins. */
+  /** Takes where to tell of it, and what. */
   constructor(tracing: Tracing<M>, message: M) {
     this.#tracing = tracing;
     this.#message = message;
-    tracing.start.runStores(message, () => tracing.end.publish(message));
+  }
+
+  /**
+   * Tells that it begins. Apart from the constructor: a listener may bring it to
+   * its end at once, and whoever ends it has to know of it.
+   */
+  begin(): void {
+    const { start, end } = this.#tracing;
+    const message = this.#message;
+    start.runStores(message, () => end.publish(message));
   }
 
   /** Another server has it now. */
@@ -170,8 +179,9 @@ export class Trace<M extends object = object> {
     this.done();
   }
 
-  /** Tells that it fails; it is yet to end. */
+  /** Tells that it fails, which happens once; it is yet to end. */
   erred(error: unknown): void {
+    if ("error" in this.#message) return;
     this.#message.error = error;
     this.#tracing.error.publish(this.#message);
   }

@@ -21,6 +21,7 @@ import {
 } from "@x/memcache";
 import { MemcachedServer } from "@x/memcache/testing";
 import { test } from "../_runtime.ts";
+import type { Script } from "../_scripted.ts";
 import { withPair } from "../connection/_calls.ts";
 
 const EVENTS = ["start", "end", "error", "asyncStart", "asyncEnd"] as const;
@@ -304,6 +305,37 @@ test("waits for a connection are told, and end when the command is written", asy
       // Where a connection is open, nothing waits for one.
       await client.get("c");
       assertEquals(byMessage(told).size, 2);
+    });
+  });
+});
+
+test("waits are told where a connection takes no more of a batch", async () => {
+  const command: Script = (command, peer) => {
+    if (command.args[0] === "held") return undefined;
+    // It was held until now.
+    if (command.name === "set") peer.send("END\r\n");
+    peer.answer(command);
+    return undefined;
+  };
+  await withPair({ command }, { protocol: "classic" }, async (pair) => {
+    const { client, server } = pair;
+    await client.get("warm");
+    // Behind this one commands are sent in a batch.
+    const held = client.get("held");
+    await server.until(() => server.lines.includes("get held"));
+    await listening<WaitMessage>("wait", async (told) => {
+      const calls = [
+        // More than the sockets between the two hold.
+        client.set("a", new Uint8Array(2 ** 24)),
+        client.get("b"),
+      ];
+      await Promise.all([held, ...calls]);
+      assertEquals(
+        [...byMessage(told)].map((
+          [{ command, ahead }, events],
+        ) => [command, ahead, events]),
+        [["get", 0, WELL]],
+      );
     });
   });
 });
