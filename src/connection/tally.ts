@@ -60,8 +60,8 @@ export function tally(
 ): void {
   const meaning = MEANINGS[kind];
   if (meaning === HIT) stats.hits++;
-  else if (meaning === DONE) {
-    if (!stores || stats.command === "cas") stats.hits++;
-  } else if (meaning === MISS) stats.misses++;
   else if (meaning === REST) stats.misses += unanswered;
+  else if (stores && stats.command !== "cas") return;
+  else if (meaning === DONE) stats.hits++;
+  else if (meaning === MISS) stats.misses++;
 }

@@ -158,6 +158,7 @@ export class Pool {
   execute(request: Request): void {
     if (this.#closed) {
       request.server = this.server;
+      request.begin(this.approach.stats);
       request.fail(closedError(request));
       return;
     }

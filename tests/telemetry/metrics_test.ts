@@ -15,7 +15,7 @@ import { MemcachedServer } from "@x/memcache/testing";
 import { needsMemcached, withMemcached } from "../_memcached.ts";
 import { test } from "../_runtime.ts";
 import type { Script } from "../_scripted.ts";
-import { outcome, withPair } from "../connection/_calls.ts";
+import { outcome, pause, withPair } from "../connection/_calls.ts";
 
 const NON_NUMERIC = "cannot increment or decrement non-numeric value";
 
@@ -91,6 +91,29 @@ for (const protocol of ["auto", "classic", "meta"] as const) {
     needsMemcached,
   );
 }
+
+test("metrics() counts stores as neither hits nor misses, but for cas", async () => {
+  const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  for (const key of ["a", "none"]) {
+    await client.set("a", "1");
+    const { cas } = await client.gets("a") ?? { cas: 0n };
+    await client.meta.set(key, "2", { compareCas: cas });
+    await client.append(key, "3");
+    await client.replace(key, "4", { noreply: true });
+    await client.cas(key, "5", 1n);
+  }
+  await client.flush();
+  const { servers: [{ commands }] } = client.metrics();
+  for (const name of ["set", "ms", "append", "replace"]) {
+    const { hits, misses } = commands[name];
+    assertEquals([name, hits, misses], [name, 0, 0]);
+  }
+  // The other one has changed: it is neither.
+  assertEquals([commands.cas.hits, commands.cas.misses], [0, 1]);
+  await client.close();
+  await server.close();
+});
 
 test("metrics() counts calls, latencies and bytes", async () => {
   await withPair({}, { protocol: "classic" }, async ({ server, client }) => {
@@ -306,4 +329,44 @@ test("metrics() of clients around others is that of the others", async () => {
   await both.close();
   await a.close();
   await b.close();
+});
+
+test("metrics() counts a command that waited for the list of servers where it went", async () => {
+  const server = await MemcachedServer.start();
+  let tell: (list: string[]) => void = () => {};
+  const client = new HashClient(async function* () {
+    yield await new Promise<string[]>((resolve) => tell = resolve);
+  }());
+  const begun = performance.now();
+  const calls = [client.get("a"), client.set("b", "1")];
+  await pause(30);
+  tell([server.address]);
+  await Promise.all(calls);
+  const took = performance.now() - begun;
+  const { unrouted, servers: [{ commands }] } = client.metrics();
+  assertEquals(unrouted, undefined);
+  assertEquals([commands.get.calls, commands.get.misses], [1, 1]);
+  const { count, max } = commands.get.latency;
+  // From the call on.
+  assertEquals(count, 1);
+  assert(max >= 29 && max <= took + 1, `${max} of ${took} ms`);
+  await client.close();
+  await server.close();
+});
+
+test("metrics() counts what a closed client refuses, whatever client it is", async () => {
+  for (
+    const client of [
+      new Client("localhost:1"),
+      new PooledClient("localhost:1"),
+      new HashClient(["localhost:1"]),
+      new HashClient(["localhost:1"], { maxPoolSize: 2 }),
+    ]
+  ) {
+    await client.close();
+    await assertRejects(() => client.get("a"));
+    const { servers: [{ commands }] } = client.metrics();
+    assertEquals(commands.get?.errors, { ERR_CLIENT_CLOSED: 1 });
+    assertEquals(client.explain("a").servers[0].lastError, undefined);
+  }
 });
