@@ -61,6 +61,8 @@ export class Flight {
   leasedAt: number = Infinity;
   /** Whether it is loading, with the lease in place. */
   isLoading = false;
+  /** Whether its load has failed. */
+  hasFailed = false;
 
   readonly #port: Port;
   readonly #call: Call;
@@ -307,8 +309,10 @@ export class Flight {
       value = await this.#run(hold.kind === "value");
     } catch (error) {
       this.isLoading = false;
+      this.hasFailed = true;
       await renewal.stop();
       await this.#giveUp(hold);
+      this.#passOn();
       if (hold.fallback === undefined || this.#ended) throw error;
       this.#port.observe(hiddenFailure(this.#call, error));
       return hold.fallback.value;
@@ -380,6 +384,14 @@ export class Flight {
     if (isSpare) return await this.#withdraw(hold);
     this.rest = this.#pause(errorTtl * 1000, false)
       .then(() => this.#hand(cas), () => {});
+  }
+
+  /** Lets others have what a caller has won, and nobody needs here any more. */
+  #passOn(): void {
+    const offer = this.#offer;
+    this.#offer = undefined;
+    if (offer === undefined || this.#ended) return;
+    this.rest = this.rest.then(() => this.#hand(offer.cas));
   }
 
   /** Waits; a caller who waits too keeps the process alive. */

@@ -7,7 +7,7 @@
 import { MemcacheError } from "../errors.ts";
 import { Flight, isUsable, keptFailure } from "./flight.ts";
 import { patienceOf } from "./lease.ts";
-import type { Call, Port, Sighting, Waiting } from "./port.ts";
+import type { Call, Port, Sighting, Standing, Waiting } from "./port.ts";
 
 /** Keys that are watched for a load that does not come, at most. */
 const MAX_WATCHED = 1000;
@@ -70,7 +70,11 @@ export class Loads {
     if (isOutdated && flight.isLoading && call.order > flight.leasedAt) {
       return this.#start(id, call, seen);
     }
-    if (seen.state === "value" && seen.isWon) flight.offer(seen);
+    if (seen.state === "value" && seen.isWon) {
+      // It lets go of the key, and this is the one who has got it.
+      if (flight.hasFailed) return this.#start(id, call, seen);
+      flight.offer(seen);
+    }
     return flight;
   }
 
@@ -122,7 +126,18 @@ export class Loads {
     const id = idOf(call);
     const flight = this.#flights.get(id);
     // Where one is under way, it is about to take the place of this value.
-    if (flight === undefined) this.#start(id, call, undefined);
+    if (flight === undefined || flight.hasFailed) {
+      this.#start(id, call, undefined);
+    }
+  }
+
+  /**
+   * It was let go of when it was looked at, and looking has won it. A load that
+   * a caller has to wait for has none here: it is let go of again.
+   */
+  #won(call: Call, { cas }: Standing): Promise<void> | void {
+    if (call.plan.waits) return this.#port.hand(call, cas);
+    this.#refresh(call);
   }
 
   /**
@@ -149,6 +164,7 @@ export class Loads {
     }
     this.#port.stand(call).then((standing) => {
       const cas = watched.cas = standing?.cas;
+      if (standing?.isWon) return this.#won(call, standing);
       if (cas === undefined || cas !== before) return;
       if (at - (known?.since ?? at) < patience) return;
       return this.#port.hand(call, cas);

@@ -80,6 +80,8 @@ export interface Standing {
   readonly cas: bigint;
   /** Seconds that are left, -1 for no end, or not known. */
   readonly left: number;
+  /** Whether asking has won the item: it is the asker's to load anew. */
+  readonly isWon: boolean;
 }
 
 /** What became of a lease that was asked for. */

@@ -162,3 +162,57 @@ test("getOrSet() loads a value anew that was marked as stale", () =>
     assertEquals(await other.getOrSet("k", never, { ttl: 60 }), 2);
     assertEquals(gate.loads, 1);
   }));
+
+for (const refresh of ["wait", "background"] as const) {
+  test(`getOrSet() has somebody load after a failure, whenever one asks (${refresh})`, async () => {
+    const options = { ttl: 1, staleFor: 600, refresh } as const;
+    await withPlace(async ({ open }) => {
+      const client = await warm(open());
+      // Between the failure and the hand-over to others there are some turns.
+      for (let hops = 0; hops < 40; hops++) {
+        const key = `k${hops}`;
+        await client.getOrSet(key, () => "old", options);
+        await client.touch(key, 500);
+        const gate = new Gate<string>();
+        const first = client.getOrSet(key, gate.load, options);
+        await gate.called();
+        gate.reject(new Error("boom"));
+        for (let i = 0; i < hops; i++) await undefined;
+        let loads = 0;
+        const load = () => `new ${++loads}`;
+        const second = client.getOrSet(key, load, options);
+        assertEquals(await first, "old");
+        await second;
+        await client.get("nothing");
+        // Whoever asks next, if not that one, gets it.
+        for (let i = 0; i < 3 && loads === 0; i++) {
+          await client.getOrSet(key, load, options);
+          await until(() => loads > 0 || i < 2);
+        }
+        assertEquals(loads, 1, `after ${hops} hops`);
+      }
+    });
+  });
+}
+
+test("getOrSet() passes on what a caller has won from a load that fails", () =>
+  withPlace(async ({ open, errors }) => {
+    const options: GetOrSetOptions = { ttl: 60, refresh: "wait", staleFor: 60 };
+    const client = await warm(open());
+    const other = await warm(open());
+    await client.getOrSet("k", () => 1, options);
+    await client.meta.delete("k", { invalidate: true, touch: 30 });
+    const gate = new Gate<number>();
+    const first = client.getOrSet("k", gate.load, options);
+    await gate.called();
+    // Somebody else marks it once more: the next one who asks wins it again.
+    await other.meta.delete("k", { invalidate: true, touch: 30 });
+    const second = client.getOrSet("k", never, options);
+    await client.get("nothing");
+    gate.reject(new Error("boom"));
+    assertEquals([await first, await second], [1, 1]);
+    assertEquals(errors.map(({ code }) => code), ["ERR_LOAD_FAILED"]);
+    await client.get("nothing");
+    await client.get("nothing");
+    assertEquals(await other.getOrSet("k", () => 2, options), 2);
+  }));

@@ -229,14 +229,19 @@ export class StandCommand extends TellingCommand {
     _flags: number,
     cas: bigint,
   ): Standing {
-    return { cas, left: this.told.ttl ?? -1 };
+    return this.#standing(cas);
   }
 
   protected override marked(_mark: Mark, cas: bigint): Standing {
-    return { cas, left: this.told.ttl ?? -1 };
+    return this.#standing(cas);
   }
 
   override takeFailure(): boolean {
     return false;
+  }
+
+  #standing(cas: bigint): Standing {
+    const { ttl, won } = this.told;
+    return { cas, left: ttl ?? -1, isWon: won === true };
   }
 }
