@@ -79,7 +79,7 @@ export interface Executor {
   /** Finds where a route leads, and where else it could. */
   locate(route: string): Placement;
   /** What is counted of requests that found no server; absent where all do. */
-  readonly unrouted?: ServerStats;
+  readonly unrouted?: ServerStats | undefined;
   /** The servers, for what needs connections of its own to them. */
   readonly feeds: FeedServers;
   /** Whether it has been closed for good. */

@@ -51,12 +51,13 @@ export class MemberExecutor implements Executor {
     return NO_FEEDS;
   }
 
-  /** See {@linkcode Executor.lanes}. */
+  /** See {@linkcode Executor.locate}. */
   locate(): Placement {
-    const chosen = this.#member;
+    const chosen = { lane: this.#member.lane };
     return { candidates: [chosen], chosen, at: 0 };
   }
 
+  /** See {@linkcode Executor.lanes}. */
   lanes(): Lane[] {
     return [this.#member.lane];
   }

@@ -233,24 +233,32 @@ export class RingExecutor implements Executor {
 
   /** See {@linkcode Executor.locate}. */
   locate(route: string): Placement {
-    const [chosen] = this.order(route);
-    const dead = [...this.#dead];
-    // In the ring for a moment, to learn what they would have.
-    for (const { address } of dead) {
-      this.#hasher.addNode(address.name, address.weight);
-    }
-    const names = new Set(this.#namesOf(route));
-    for (const { name } of dead) this.#hasher.removeNode(name);
+    const chosen = this.#memberOf(route);
+    const names = new Set(this.#namesWithDead(route));
     for (const name of this.#members.keys()) names.add(name);
     const candidates = [...names].flatMap((name) =>
       this.#members.get(name) ?? []
     );
     return {
       candidates,
-      chosen: candidates.find(({ name }) => name === chosen),
+      chosen,
       cause: this.#whyNone(),
       at: this.#household.now(),
     };
+  }
+
+  /** The same with the dead servers in the ring for a moment. */
+  #namesWithDead(route: string): string[] {
+    const raised: string[] = [];
+    try {
+      for (const { address: { name, weight } } of this.#dead) {
+        this.#hasher.addNode(name, weight);
+        raised.push(name);
+      }
+      return this.#namesOf(route);
+    } finally {
+      for (const name of raised) this.#hasher.removeNode(name);
+    }
   }
 
   /** See {@linkcode Executor.everywhere}. */
@@ -298,14 +306,18 @@ export class RingExecutor implements Executor {
   }
 
   #wayOf(route: string): Way {
+    return this.#memberOf(route) ?? this.#nowhere;
+  }
+
+  /** The server that has a key now. */
+  #memberOf(route: string): Member | undefined {
     if (this.#dead.size > 0) this.#revive();
     const only = this.#only;
     if (only !== undefined) {
-      return only.health.state === "dead" ? this.#nowhere : only;
+      return only.health.state === "dead" ? undefined : only;
     }
     const name = this.#hasher.getNode(route);
-    if (name === undefined) return this.#nowhere;
-    return this.#members.get(name) ?? this.#nowhere;
+    return name === undefined ? undefined : this.#members.get(name);
   }
 
   /** Brings those back that have been dead for long enough. */

@@ -303,6 +303,7 @@ test("metrics() of a cluster tells servers apart, and what found none", async ()
   const { unrouted, servers: none } = empty.metrics();
   assertEquals(none, []);
   assertEquals(unrouted?.get.errors, { ERR_NO_SERVERS: 1 });
+  assertEquals(empty.namespace("users:").metrics(), empty.metrics());
   await empty.close();
 });
 

@@ -7,6 +7,7 @@
 
 import type { Lane } from "../../connection/lane.ts";
 import type { Request } from "../../connection/request.ts";
+import type { ServerStats } from "../../telemetry/server_stats.ts";
 import type { Executor, Placement, Way } from "../executor.ts";
 import type { FeedServers } from "../feed_servers.ts";
 import { Round } from "./check.ts";
@@ -69,6 +70,11 @@ export class ViewExecutor implements Executor {
   /** See {@linkcode Executor.locate}. */
   locate(route: string): Placement {
     return this.#inner.locate(this.#prefix + route);
+  }
+
+  /** See {@linkcode Executor.unrouted}. */
+  get unrouted(): ServerStats | undefined {
+    return this.#inner.unrouted;
   }
 
   /** See {@linkcode Executor.settled}. */
