@@ -139,10 +139,10 @@ function conditionOf({ lane, health }: Candidate, at: number): ServerCondition {
     connections: stats.opened - stats.ended,
     inFlight: lane.pending,
   };
-  const { lastError: error, lastErrorAt } = stats;
-  if (error === undefined) return condition;
-  const { code, message } = error;
-  const ago = Math.max(0, Date.now() - lastErrorAt);
+  const { lastError } = stats;
+  if (lastError === undefined) return condition;
+  const { code, message } = lastError;
+  const ago = Math.max(0, Date.now() - lastError.at);
   return { ...condition, lastError: { code, message, ago } };
 }
 

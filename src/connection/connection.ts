@@ -382,7 +382,7 @@ export class Connection implements Lane {
       if (this.#attempt !== undefined && this.#link !== link) {
         this.#attemptFailed(this.#attempt, cause);
       } else if (refused || link.ambiguous || isReply(error)) {
-        this.approach.backoff.failed(now(), cause);
+        this.#life.turnedAway(now(), cause);
       } else this.#life.failed(now(), cause);
       // What others have been answered was not the reason.
       this.approach.refusedProbe = refused && this.#place?.serves() !== true;

@@ -25,7 +25,6 @@ export class Life {
   readonly #approach: Approach;
   #trace: Trace<ConnectMessage> | undefined = undefined;
   #openedAt = 0;
-  #wasLost = false;
 
   /** Takes what the connection knows of its server. */
   constructor(options: ConnectionOptions, approach: Approach) {
@@ -55,8 +54,10 @@ export class Life {
     const { stats } = this.#approach;
     this.#openedAt = now();
     stats.opened++;
-    if (this.#wasLost) stats.reconnects++;
-    this.#wasLost = false;
+    if (stats.missing > 0) {
+      stats.missing--;
+      stats.reconnects++;
+    }
     const trace = this.#trace;
     this.#trace = undefined;
     this.#options.watch?.opened();
@@ -71,10 +72,15 @@ export class Life {
 
   /** The server could not be reached. */
   failed(at: number, cause: unknown): void {
+    this.turnedAway(at, cause);
+    this.#options.watch?.failed(cause, this.#approach.backoff.readyAt);
+  }
+
+  /** The server was reached, and ended the link before it had answered. */
+  turnedAway(at: number, cause: unknown): void {
     const { backoff, stats } = this.#approach;
     backoff.failed(at, cause);
     stats.failedAttempts++;
-    this.#options.watch?.failed(cause, backoff.readyAt);
   }
 
   /** An attempt takes longer than a command may. */
@@ -101,8 +107,8 @@ export class Life {
     const { stats } = this.#approach;
     stats.ended++;
     if (!isOwn) {
-      this.#wasLost = true;
       stats.lost++;
+      stats.missing++;
     }
     if (!DISCONNECTS.hasSubscribers) return;
     DISCONNECTS.publish({ isOwn, error, ...stats.place });

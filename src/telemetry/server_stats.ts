@@ -10,6 +10,7 @@ import {
   MemcacheError,
   MemcacheIllegalInputError,
   MemcacheMissError,
+  MemcacheSerdeError,
 } from "../errors.ts";
 import type { ServerPlace } from "./channels.ts";
 import { Histogram } from "./histogram.ts";
@@ -76,6 +77,16 @@ export class CommandStats {
   }
 }
 
+/** What is kept of a failure. */
+export interface Failure {
+  /** Code of the error. */
+  readonly code: string;
+  /** What it says. */
+  readonly message: string;
+  /** When it was, in milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** What is counted of one server. */
 export class ServerStats {
   /** Which one it is; nothing for commands that found none. */
@@ -94,12 +105,15 @@ export class ServerStats {
   ended = 0;
   /** Those of these that this client has not ended itself. */
   lost = 0;
+  /** Those of these that no other has been opened in place of, as yet. */
+  missing = 0;
   /** Attempts to connect that failed. */
   failedAttempts = 0;
-  /** The last failure of a command or an attempt, if there was one. */
-  lastError: MemcacheError | undefined = undefined;
-  /** When that was, in milliseconds since 1970. */
-  lastErrorAt = 0;
+  /**
+   * The last failure of a command that says something of the server, if there
+   * was one. Not the error, which may hold many keys.
+   */
+  lastError: Failure | undefined = undefined;
   /** By the names of the commands, in the order in which they came. */
   readonly commands: Map<string, CommandStats> = new Map();
   #recent: CommandStats | undefined = undefined;
@@ -141,9 +155,10 @@ export class ServerStats {
     if (
       error instanceof MemcacheIllegalInputError ||
       error instanceof MemcacheMissError ||
+      error instanceof MemcacheSerdeError ||
       error.code === "ERR_CLIENT_CLOSED"
     ) return;
-    this.lastError = error;
-    this.lastErrorAt = Date.now();
+    const { code, message } = error;
+    this.lastError = { code, message, at: Date.now() };
   }
 }

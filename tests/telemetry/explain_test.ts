@@ -15,6 +15,7 @@ import {
   HashClient,
   KetamaHash,
   MemcacheIllegalInputError,
+  MemcacheSerdeError,
   ModuloHash,
   RendezvousHash,
   StrictClient,
@@ -199,4 +200,25 @@ test("explain() of clients around others is that of the first", async () => {
   assertEquals(both.explain("a"), first.explain("a"));
   assertEquals(new StrictClient(first).explain("a"), first.explain("a"));
   await both.close();
+});
+
+test("explain() tells of no failure that says nothing of the server", async () => {
+  const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  await client.set("a", { id: 1 });
+  const broken = {
+    serialize: () => ({ data: "", flags: 0 }),
+    deserialize: () => {
+      throw new Error("unreadable");
+    },
+  };
+  const other = new Client(server.address, { serde: broken });
+  await assertRejects(() => other.get("a"), MemcacheSerdeError);
+  await assertRejects(() => other.get("no key"), MemcacheIllegalInputError);
+  const { servers: [{ lastError }], text } = other.explain("a");
+  assertEquals(lastError, undefined);
+  assertEquals(text, `${server.address} is the only server`);
+  await other.close();
+  await client.close();
+  await server.close();
 });
