@@ -6,7 +6,6 @@ import { channel, tracingChannel } from "node:diagnostics_channel";
 import {
   Client,
   type ClientOptions,
-  type ConnectMessage,
   type DisconnectMessage,
   PooledClient,
 } from "@x/memcache";
