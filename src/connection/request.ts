@@ -26,7 +26,7 @@ import type { CommandStats, ServerStats } from "../telemetry/server_stats.ts";
 import type { CommandOptions } from "../types.ts";
 import type { Decoder } from "../wire/decoder.ts";
 import type { Output } from "../wire/output.ts";
-import { isError } from "../wire/reply.ts";
+import { isError, VALUE } from "../wire/reply.ts";
 import { lineText, replyError } from "../wire/reply_error.ts";
 import { listen, unlisten } from "./aborts.ts";
 import { type Observe, show } from "./observe.ts";
@@ -157,8 +157,10 @@ export abstract class Command {
 
   /** Counts what a reply says of items, before it is read. */
   tally(server: ServerStats, _reply: Decoder, kind: number): void {
-    const { carriesValue } = this.request;
-    tally(server.of(this.command), kind, carriesValue, this.unanswered);
+    const stats = server.of(this.command);
+    // Most replies, of which there may be many on a line.
+    if (kind === VALUE) stats.hits++;
+    else tally(stats, kind, this.request.carriesValue, this.unanswered);
   }
 
   /** The requests that it stands for, if it stands for others. */
