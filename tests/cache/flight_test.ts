@@ -104,7 +104,7 @@ class MemoryPort implements Port {
     const item = this.#memory.find(key);
     if (item === undefined) return Promise.resolve(undefined);
     const left = Math.ceil((item.end - this.#now()) / 1000);
-    return Promise.resolve({ cas: item.cas, left });
+    return Promise.resolve({ cas: item.cas, left, isWon: false });
   }
 
   lease({ key, plan }: Call): Promise<Lease> {
