@@ -43,5 +43,5 @@ export const NEEDS_VERSION = 4096;
 export const QUIET = 8192;
 /** It goes in the same write as the command behind it. */
 export const COMPANION = 16_384;
-/** It is a question of the client's own, which counts as nobody's command. */
+/** It is the client's own, and neither told nor counted as anybody's command. */
 export const OWN = 32_768;

@@ -1,5 +1,6 @@
 /**
- * What is counted and told of connections, whatever they end by.
+ * What is counted and told of connections and of what goes by them, whatever
+ * they end by.
  */
 import { assert, assertEquals } from "@std/assert";
 import { channel, tracingChannel } from "node:diagnostics_channel";
@@ -7,6 +8,7 @@ import {
   Client,
   type ClientOptions,
   type DisconnectMessage,
+  HashClient,
   PooledClient,
 } from "@x/memcache";
 import { test } from "../_runtime.ts";
@@ -22,27 +24,79 @@ function randomOf(seed: number): () => number {
   };
 }
 
-const CLIENTS = {
-  Client: (server: string, options: ClientOptions) =>
-    new Client(server, options),
-  "Client with credentials": (server: string, options: ClientOptions) =>
+type Any = Client | PooledClient | HashClient;
+
+const CLIENTS: Record<string, (server: string, of: ClientOptions) => Any> = {
+  Client: (server, options) => new Client(server, options),
+  "Client with credentials": (server, options) =>
     new Client(server, {
       ...options,
       auth: { username: "user", password: "secret" },
     }),
-  PooledClient: (server: string, options: ClientOptions) =>
+  PooledClient: (server, options) =>
     new PooledClient(server, {
       ...options,
       ...{ maxPoolSize: 4, maxPending: 8, poolIdleTimeout: 5 },
     }),
+  HashClient: (server, options) =>
+    new HashClient([server], {
+      ...options,
+      ...{ retryAttempts: 1, retryTimeout: 5, deadTimeout: 20 },
+    }),
 };
+
+/** What is told on a tracing channel: begin, failure and end of each message. */
+function heard(name: string): { told: Map<object, string>; stop: () => void } {
+  const told = new Map<object, string>();
+  const { start, error, asyncEnd } = tracingChannel(`@x/memcache:${name}`);
+  const listeners = ([[start, "b"], [error, "f"], [asyncEnd, "e"]] as const)
+    .map(([at, event]) => {
+      const listener = (given: unknown) => {
+        const message = given as object;
+        told.set(message, `${told.get(message) ?? ""}${event}`);
+        assert(!JSON.stringify(message).includes("secret"));
+      };
+      at.subscribe(listener);
+      return () => at.unsubscribe(listener);
+    });
+  return { told, stop: () => listeners.forEach((stop) => stop()) };
+}
+
+/** How many went well; all have to have ended once. */
+function wellOf(told: Map<object, string>): number {
+  const all = [...told.values()];
+  const odd = all.filter((events) => events !== "be" && events !== "bfe");
+  assertEquals(odd, []);
+  return all.filter((events) => events === "be").length;
+}
+
+/** A call that ends in one of many ways. */
+function callOf(client: Any, i: number, random: () => number) {
+  const what = random();
+  if (what < 0.6) return client.get(`k${i}`);
+  if (what < 0.75) return client.set(`k${i}`, "1", { noreply: true });
+  if (what < 0.85) {
+    const aborting = new AbortController();
+    const { signal } = aborting;
+    const call = client.incr(`k${i}`, 1, { signal });
+    if (what < 0.8) aborting.abort(new Error("enough"));
+    else setTimeout(() => aborting.abort(new Error("enough")), 1);
+    return call;
+  }
+  if (what < 0.95) return client.getMany([`k${i}`, "a", "b"]);
+  const value = new Uint8Array(5000);
+  const call = client.set(`k${i}`, value);
+  // It is taken away before it is sent.
+  structuredClone(value, { transfer: [value.buffer] });
+  return call;
+}
 
 for (const [name, make] of Object.entries(CLIENTS)) {
   for (const protocol of ["auto", "classic"] as const) {
     test(
       `metrics() knows the open connections, whatever ends them (${name}, ${protocol})`,
       async () => {
-        for (let seed = 1; seed <= 3; seed++) {
+        for (let seed = 1; seed <= 2; seed++) {
           const random = randomOf(seed);
           let isSilent = false;
           let isClosed = false;
@@ -55,29 +109,18 @@ for (const [name, make] of Object.entries(CLIENTS)) {
             else peer.answer(command);
             return undefined;
           };
-          const begun = new Map<unknown, string>();
+          const [connects, commands, waits] = ["connect", "command", "wait"]
+            .map(heard);
           const ends: DisconnectMessage[] = [];
-          const { start, error, asyncEnd } = tracingChannel(
-            "@x/memcache:connect",
-          );
-          const told = (event: string) => (message: unknown) => {
-            begun.set(message, `${begun.get(message) ?? ""}${event}`);
-            assert(!JSON.stringify(message).includes("secret"));
+          const ended = (message: unknown) => {
+            ends.push(message as DisconnectMessage);
           };
-          const listeners = [
-            [start, told("b")],
-            [error, told("f")],
-            [asyncEnd, told("e")],
-            [channel("@x/memcache:disconnect"), (message: unknown) => {
-              ends.push(message as DisconnectMessage);
-            }],
-          ] as const;
-          for (const [at, listener] of listeners) at.subscribe(listener);
+          channel("@x/memcache:disconnect").subscribe(ended);
           await withServer({ command }, async (server) => {
             const traffic = watched();
             const client = make(server.address, {
               ...{ dial: traffic.dial, protocol, timeout: 40 },
-              ...{ connectTimeout: 30 },
+              ...{ connectTimeout: 30, maxPending: 16 },
             });
             const counted = () => {
               const { connections } = client.metrics().servers[0];
@@ -85,14 +128,12 @@ for (const [name, make] of Object.entries(CLIENTS)) {
               return connections;
             };
             for (let round = 0; round < 14; round++) {
-              const calls = Array.from(
-                { length: 1 + Math.floor(random() * 20) },
-                (_, i) =>
-                  random() < 0.2
-                    ? client.set(`k${i}`, "1", { noreply: true })
-                    : client.get(`k${i}`),
+              const calls = outcomes(
+                Array.from(
+                  { length: 1 + Math.floor(random() * 24) },
+                  (_, i) => callOf(client, i, random),
+                ),
               );
-              const ended = outcomes(calls);
               const what = Math.floor(random() * 9);
               if (what === 0) await client.disconnect();
               if (what === 1) {
@@ -108,7 +149,7 @@ for (const [name, make] of Object.entries(CLIENTS)) {
               if (what === 6) await server.close();
               if (what === 7) await pause(12);
               counted();
-              await ended;
+              await calls;
               counted();
               if (what === 6) await server.listen();
               isSilent = isClosed = false;
@@ -117,24 +158,30 @@ for (const [name, make] of Object.entries(CLIENTS)) {
             await outcomes([client.get("a")]);
             while (traffic.open !== counted().open) await pause(1);
             await client.close();
+            await outcomes([client.get("a")]);
             while (traffic.open > 0) await pause(1);
             const { open, opened, lost, reconnects } = counted();
             assertEquals(open, 0);
             assertEquals(ends.length, opened);
             assertEquals(ends.filter(({ isOwn }) => !isOwn).length, lost);
             assert(reconnects <= lost);
-            const all = [...begun.values()];
-            assertEquals(all.length, traffic.attempts.length);
-            assertEquals(
-              all.filter((events) => events === "be").length,
-              opened,
+            assertEquals(connects.told.size, traffic.attempts.length);
+            assertEquals(wellOf(connects.told), opened);
+            // What is told of commands is what is counted of them.
+            const { servers: [{ commands: own }], unrouted } = client.metrics();
+            const calls = [own, unrouted ?? {}].flatMap((of) =>
+              Object.values(of).map(({ calls }) => calls)
             );
             assertEquals(
-              all.filter((events) => events !== "be" && events !== "bfe"),
-              [],
+              calls.reduce((sum, count) => sum + count, 0),
+              commands.told.size,
             );
+            assert(commands.told.size > 0 && waits.told.size > 0);
+            wellOf(commands.told);
+            wellOf(waits.told);
           });
-          for (const [at, listener] of listeners) at.unsubscribe(listener);
+          for (const { stop } of [connects, commands, waits]) stop();
+          channel("@x/memcache:disconnect").unsubscribe(ended);
         }
       },
       { timeout: 60_000 },
@@ -163,6 +210,40 @@ test("metrics() counts a reconnect for each connection that a pool had lost", as
     assertEquals([connections().opened, connections().reconnects], [9, 3]);
     await client.close();
   });
+});
+
+test("metrics() counts gets that share a line once, also where the line is sent again", async () => {
+  const held: Array<() => void> = [];
+  let isHeld = true;
+  const command: Script = (command, peer) => {
+    if (peer.number === 0 && isHeld) held.push(() => peer.answer(command));
+    else if (peer.number !== 1) peer.answer(command);
+    else if (command.name === "get") {
+      // Now the other connection has the line.
+      peer.socket.destroy();
+    }
+    return undefined;
+  };
+  const { told, stop } = heard("command");
+  await withServer({ command }, async (server) => {
+    const client = new PooledClient(server.address, {
+      ...{ maxPoolSize: 2, timeout: 5000 },
+    });
+    const calls = outcomes(
+      Array.from({ length: 200 }, (_, i) => client.get(`k${i}`)),
+    );
+    await server.until(() => server.peers[1]?.closed === true);
+    isHeld = false;
+    for (const answer of held) answer();
+    const errors = (await calls).filter(({ error }) => error !== undefined);
+    assertEquals(errors, []);
+    const { servers: [{ commands, connections }] } = client.metrics();
+    assertEquals(connections.lost, 1);
+    assertEquals([commands.get.calls, commands.get.misses], [200, 200]);
+    assertEquals([told.size, wellOf(told)], [200, 200]);
+    await client.close();
+  });
+  stop();
 });
 
 for (const protocol of ["auto", "classic", "meta"] as const) {

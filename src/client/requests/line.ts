@@ -11,6 +11,7 @@ import {
   CONTINUES,
   FOREIGN,
   IDEMPOTENT,
+  OWN,
   READ_ONLY,
   type ReadText,
   TAKES_FAILURES,
@@ -152,7 +153,9 @@ export class JoinedCommand extends KeysCommand {
 
   /** Takes the gets; all have the same deadline. */
   constructor(members: readonly FetchCommand[]) {
-    super("get", members.map((member) => member.wireKey), TAKES_FAILURES);
+    const keys = members.map((member) => member.wireKey);
+    // What is told and counted are the gets.
+    super("get", keys, TAKES_FAILURES | OWN);
     this.#members = [...members];
     this.request.deadline = members[0].request.deadline;
     this.request.timeout = members[0].request.timeout;
