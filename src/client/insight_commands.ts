@@ -21,7 +21,8 @@ export interface InsightCommands {
   metrics(): ClientMetrics;
   /**
    * Tells which server a key is on now and why, how that server is, and what its
-   * last error was.
+   * last error was. It takes microseconds; while servers of a cluster are dead up
+   * to half a millisecond, and `RecentKeys` forgets: not for every command.
    *
    * @param key 1 to 250 bytes, prefix included.
    * @returns The server, those that would have the key after it, and a sentence.

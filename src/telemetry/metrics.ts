@@ -44,11 +44,13 @@ export interface CommandMetrics {
    */
   readonly calls: number;
   /**
-   * Items that the server had: read, deleted, touched or counted. Also those
-   * that stand for no value, see `getOrSet`.
+   * Items that the server had: read, deleted, touched or counted, or replaced
+   * by `cas`; other stores are neither hits nor misses. Also those that stand
+   * for no value, see `getOrSet`, and counters that `ma` has just made. Unknown
+   * where no reply was asked for.
    */
   readonly hits: number;
-  /** Items that the server did not have. */
+  /** Items that the server did not have, in the same commands. */
   readonly misses: number;
   /** How often it was given up by its caller's signal. */
   readonly aborted: number;
