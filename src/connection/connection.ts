@@ -286,6 +286,8 @@ export class Connection implements Lane {
   /** The transport is open: the protocol begins. */
   #linked(attempt: Attempt, conn: Conn): void {
     const link = this.#adopt(conn);
+    // A transport may end as soon as it is started.
+    if (this.#attempt !== attempt) return;
     link.hold(true);
     if (this.#options.auth === undefined) {
       this.#begin(attempt, link);

@@ -7,6 +7,8 @@ import { channel, tracingChannel } from "node:diagnostics_channel";
 import {
   Client,
   type ClientOptions,
+  type Conn,
+  dial,
   type DisconnectMessage,
   HashClient,
   PooledClient,
@@ -260,3 +262,30 @@ for (const protocol of ["auto", "classic", "meta"] as const) {
     });
   });
 }
+
+test("a transport that ends as it is started is no open connection", async () => {
+  let dials = 0;
+  await withServer({}, async (server) => {
+    const ended: Conn = {
+      start: (events) => events.end(),
+      write: () => true,
+      ref: () => {},
+      unref: () => {},
+      close: () => {},
+    };
+    const client = new Client(server.address, {
+      timeout: 5000,
+      dial: (address, options) =>
+        dials++ === 0 ? Promise.resolve(ended) : dial(address, options),
+    });
+    const [{ error }] = await outcomes([client.get("a")]);
+    assertEquals(error?.code, "ERR_CONNECTION");
+    const { open, opened, failedAttempts } =
+      client.metrics().servers[0].connections;
+    assertEquals([open, opened, failedAttempts], [0, 0, 1]);
+    await pause(60);
+    // The next one is another.
+    assertEquals(await client.get("a"), undefined);
+    await client.close();
+  });
+});
