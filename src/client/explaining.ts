@@ -127,15 +127,13 @@ export function explainKey(
 
 function conditionOf({ lane, health }: Candidate, at: number): ServerCondition {
   const { stats, backoff } = lane.approach;
-  const { state, retryAt } = health ?? {
-    state: backoff.failures > 0 ? "failing" : "up",
-    retryAt: backoff.readyAt,
-  };
-  const clock = health === undefined ? now() : at;
+  const state = health?.state ?? (backoff.failures > 0 ? "failing" : "up");
+  // Whatever its health, no attempt to connect begins before its pause is over.
+  const pause = Math.max(backoff.readyAt - now(), (health?.retryAt ?? 0) - at);
   const condition: ServerCondition = {
     server: lane.server,
     state,
-    retryIn: state === "up" ? 0 : Math.max(0, Math.round(retryAt - clock)),
+    retryIn: state === "up" ? 0 : Math.max(0, Math.round(pause)),
     connections: stats.opened - stats.ended,
     inFlight: lane.pending,
   };

@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Lane } from "../connection/lane.ts";
-import { Pool, type PoolCounters } from "../pool/pool.ts";
+import type { Lane, PoolCounters } from "../connection/lane.ts";
 import { type CommandMetrics, commandMetrics } from "../telemetry/metrics.ts";
 import type { ServerStats } from "../telemetry/server_stats.ts";
 import type { Executor } from "./executor.ts";
@@ -27,6 +26,12 @@ export interface ConnectionMetrics {
   readonly failedAttempts: number;
 }
 
+/** The connections of a pool. */
+export interface PoolMetrics extends PoolCounters {
+  /** Most connections that it opens (`maxPoolSize`). */
+  readonly limit: number;
+}
+
 /** What a client has counted of one server, since it has it. */
 export interface ServerMetrics {
   /** Name of the server: `host:port` or the path of its socket. */
@@ -40,7 +45,7 @@ export interface ServerMetrics {
   /** The connections. Those of `keys()` and `watch()` are not among them. */
   readonly connections: ConnectionMetrics;
   /** The pool; absent where there is one connection only. */
-  readonly pool?: PoolCounters;
+  readonly pool?: PoolMetrics;
   /** The commands, by their names in protocol.txt. */
   readonly commands: Readonly<Record<string, CommandMetrics>>;
 }
@@ -103,9 +108,10 @@ function serverMetrics(lane: Lane): ServerMetrics {
     connections: { open, opened, lost, reconnects, failedAttempts },
   };
   const commands = commandsOf(stats);
-  return lane instanceof Pool
-    ? { ...metrics, pool: lane.counters, commands }
-    : { ...metrics, commands };
+  const { counters, maxSize: limit } = lane;
+  return counters === undefined || limit === undefined
+    ? { ...metrics, commands }
+    : { ...metrics, pool: { ...counters, limit }, commands };
 }
 
 function commandsOf(stats: ServerStats): Record<string, CommandMetrics> {

@@ -8,6 +8,22 @@
 import type { Approach } from "./approach.ts";
 import type { Request } from "./request.ts";
 
+/** What a pool holds, and what it has done. */
+export interface PoolCounters {
+  /** Connections that are open or being opened. */
+  readonly size: number;
+  /** Those of them that have nothing to do. */
+  readonly idle: number;
+  /** Those that have commands waiting or in flight. */
+  readonly busy: number;
+  /** Commands that wait or are in flight. */
+  readonly pending: number;
+  /** Connections that have been opened since the pool was made. */
+  readonly opened: number;
+  /** Those of them that have ended, for whatever reason. */
+  readonly closed: number;
+}
+
 /** A way to one server, over one connection or over several. */
 export interface Lane {
   /** Name of the server. */
@@ -18,6 +34,10 @@ export interface Lane {
   readonly approach: Approach;
   /** Whether it has been closed for good; one that drains is closed to all. */
   readonly closed: boolean;
+  /** Those of a pool; absent where it is one connection. */
+  readonly counters?: PoolCounters;
+  /** Most connections that it opens; absent where it is one. */
+  readonly maxSize?: number;
   /** The connections that it is made of; absent where it is one itself. */
   readonly connections?: readonly Lane[];
   /** Takes a request. Its outcome is told to the request, never thrown. */

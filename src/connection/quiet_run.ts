@@ -207,7 +207,10 @@ export class QuietRun extends Command {
     const index = this.#indexOf(reply);
     if (index < 0) return;
     const suspect = this.#suspect(index);
-    tally(server.of(suspect.command), kind, isStore(suspect), 0);
+    const stats = server.of(suspect.command);
+    const { hits, misses } = stats;
+    tally(stats, kind, isStore(suspect), 0);
+    suspect.request?.tallied(stats.hits - hits, stats.misses - misses);
   }
 
   /** Whose answer it is; -1 if nobody's. */
@@ -309,7 +312,10 @@ export class QuietRun extends Command {
       const request = this.#requests[i];
       if (request.noreply) continue;
       // Of all commands only a read is silent for one reason alone.
-      if (request.command === "mg") this.#owner.stats.of("mg").misses++;
+      if (request.command === "mg") {
+        this.#owner.stats.of("mg").misses++;
+        request.tallied(0, 1);
+      }
       if (!request.settled) request.kind.silent();
     }
   }

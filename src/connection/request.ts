@@ -158,9 +158,11 @@ export abstract class Command {
   /** Counts what a reply says of items, before it is read. */
   tally(server: ServerStats, _reply: Decoder, kind: number): void {
     const stats = server.of(this.command);
+    const { hits, misses } = stats;
     // Most replies, of which there may be many on a line.
     if (kind === VALUE) stats.hits++;
     else tally(stats, kind, this.request.carriesValue, this.unanswered);
+    this.request.tallied(stats.hits - hits, stats.misses - misses);
   }
 
   /** The requests that it stands for, if it stands for others. */
@@ -364,11 +366,9 @@ export class Request {
     const rare = this.#rarely();
     if (rare.trace !== undefined) rare.trace.moved(server.place);
     else {
-      const { command, keys } = this.kind;
-      const { noreply } = this;
-      rare.trace = new Trace(COMMANDS, {
-        ...{ command, keys, noreply, ...server.place },
-      });
+      const { kind: { command, keys }, noreply } = this;
+      const message = { command, keys, noreply, ...server.place };
+      rare.trace = new Trace(COMMANDS, message);
       rare.trace.begin();
     }
   }
@@ -376,11 +376,15 @@ export class Request {
   /** It waits for a connection, behind so many others. */
   waits(place: ServerPlace, ahead: number): void {
     if (this.settled || (this.#traits & OWN) !== 0) return;
-    const { command } = this.kind;
     const rare = this.#rarely();
     if (rare.wait !== undefined) return;
-    rare.wait = new Trace(WAITS, { command, ahead, ...place });
+    rare.wait = new Trace(WAITS, { command: this.command, ahead, ...place });
     rare.wait.begin();
+  }
+
+  /** So many items were there, and so many were not. */
+  tallied(hits: number, misses: number): void {
+    this.#rare?.trace?.tallied(hits, misses);
   }
 
   /** It is on its way to the server. */

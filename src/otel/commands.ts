@@ -125,6 +125,7 @@ export class Commands {
     try {
       if (span?.isRecording() === true) {
         if (hasMoved) rename(span, operation);
+        setItems(span, message);
         if (failure !== undefined) setFailure(span, failure, message.error);
       }
       span?.end();
@@ -202,6 +203,13 @@ export class Commands {
 function rename(span: Span, { name, attributes }: Operation): void {
   span.updateName(name);
   span.setAttributes(attributes);
+}
+
+/** What the server has told of its items. */
+function setItems(span: Span, { hits, misses }: CommandMessage): void {
+  if (hits === undefined || misses === undefined) return;
+  span.setAttribute("memcached.hits", hits);
+  span.setAttribute("memcached.misses", misses);
 }
 
 function setFailure(span: Span, failure: Attributes, error: unknown): void {

@@ -32,6 +32,7 @@ export interface ObservedClient {
 /** What is read of clients. */
 interface Instruments {
   readonly connections: Observable;
+  readonly limits: Observable;
   readonly items: Observable;
   readonly bytes: Observable;
   /** Reads them no more. */
@@ -92,6 +93,13 @@ export class Observed {
         unit: "{connection}",
       },
     );
+    const limits = meter.createObservableUpDownCounter(
+      "db.client.connection.limit",
+      {
+        description: "Connections that may be open at a time.",
+        unit: "{connection}",
+      },
+    );
     const items = meter.createObservableCounter("memcached.client.items", {
       description: "Items that commands have found, or have not.",
       unit: "{item}",
@@ -100,8 +108,8 @@ export class Observed {
       description: "Bytes sent to servers, and received from them.",
       unit: "By",
     });
-    const all = [connections, items, bytes];
-    const instruments = { connections, items, bytes };
+    const all = [connections, limits, items, bytes];
+    const instruments = { connections, limits, items, bytes };
     const read: BatchObservableCallback = (result) =>
       this.#read(instruments, result);
     meter.addBatchObservableCallback(read, all);
@@ -112,18 +120,21 @@ export class Observed {
   }
 
   #read(
-    { connections, items, bytes }: Omit<Instruments, "detach">,
+    { connections, limits, items, bytes }: Omit<Instruments, "detach">,
     result: BatchObservableResult,
   ): void {
-    const sums = { connections: new Map(), items: new Map(), bytes: new Map() };
+    const sums = {
+      connections: new Map(),
+      limits: new Map(),
+      items: new Map(),
+      bytes: new Map(),
+    };
     for (const [client, poolName] of this.#clients) {
       for (const server of serversOf(client)) {
         const place = placeOf(server.server);
-        addConnections(
-          sums.connections,
-          server,
-          poolAttributes(place, poolName),
-        );
+        const pool = poolAttributes(place, poolName);
+        addConnections(sums.connections, server, pool);
+        add(sums.limits, server.pool?.limit ?? 1, pool, {});
         addItems(sums.items, server, place);
         const about = serverAttributes(place);
         add(sums.bytes, server.bytesSent, about, {
@@ -135,6 +146,7 @@ export class Observed {
       }
     }
     tell(result, connections, sums.connections);
+    tell(result, limits, sums.limits);
     tell(result, items, sums.items);
     tell(result, bytes, sums.bytes);
   }

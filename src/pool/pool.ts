@@ -8,12 +8,14 @@ import { Alarm, now } from "../connection/alarm.ts";
 import { Approach } from "../connection/approach.ts";
 import { Connection } from "../connection/connection.ts";
 import { closedError } from "../connection/failures.ts";
-import type { Lane } from "../connection/lane.ts";
+import type { Lane, PoolCounters } from "../connection/lane.ts";
 import { type ConnectionOptions, placeOf } from "../connection/options.ts";
 import type { Request } from "../connection/request.ts";
 import { QuietKeys } from "./quiet_keys.ts";
 import { FULL, Seat, SILENCE, UNOPENED } from "./seat.ts";
 import { Stores } from "./stores.ts";
+
+export type { PoolCounters };
 
 /** How large a pool may be, and how long it keeps what it does not need. */
 export interface PoolLimits {
@@ -21,22 +23,6 @@ export interface PoolLimits {
   readonly maxPoolSize: number;
   /** Milliseconds after which an idle connection is closed, 0 for never. */
   readonly poolIdleTimeout: number;
-}
-
-/** What a {@linkcode Pool} holds, and what it has done. */
-export interface PoolCounters {
-  /** Connections that are open or being opened. */
-  readonly size: number;
-  /** Those of them that have nothing to do. */
-  readonly idle: number;
-  /** Those that have commands waiting or in flight. */
-  readonly busy: number;
-  /** Commands that wait or are in flight. */
-  readonly pending: number;
-  /** Connections that have been opened since the pool was made. */
-  readonly opened: number;
-  /** Those of them that have ended, for whatever reason. */
-  readonly closed: number;
 }
 
 /**
@@ -78,8 +64,13 @@ export class Pool {
    * @internal
    */
   readonly approach: Approach;
+  /**
+   * Most connections.
+   *
+   * @internal
+   */
+  readonly maxSize: number;
   readonly #options: ConnectionOptions;
-  readonly #maxSize: number;
   readonly #idleTimeout: number;
   /** The load from which on a connection is full. */
   readonly #full: number;
@@ -104,7 +95,7 @@ export class Pool {
   ) {
     this.#options = this.#watched(options);
     this.approach = new Approach(placeOf(options.address));
-    this.#maxSize = maxPoolSize;
+    this.maxSize = maxPoolSize;
     this.#idleTimeout = poolIdleTimeout;
     this.#full = Math.min(FULL, options.maxPending);
     this.#seats = [this.#makeSeat()];
@@ -170,7 +161,7 @@ export class Pool {
       seat.connection.execute(request);
       return;
     }
-    if (this.#maxSize > 1) this.#note(request, seat);
+    if (this.maxSize > 1) this.#note(request, seat);
     seat.connection.execute(request);
     // A value weighs more than the one command that was counted.
     seat.measure();
@@ -283,7 +274,7 @@ export class Pool {
    * tried for the sake of those that have no way to it.
    */
   #mayGrow({ connection }: Seat): boolean {
-    if (this.#seats.length >= this.#maxSize) return false;
+    if (this.#seats.length >= this.maxSize) return false;
     const { backoff } = this.approach;
     return backoff.failures === 0 ||
       connection.connected && this.approach.open(now());

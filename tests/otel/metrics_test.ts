@@ -213,6 +213,10 @@ test("observe() shows connections, hits and bytes of clients", async () => {
       [count("sessions", "idle"), 1],
       [count("sessions", "used"), 0],
     ]);
+    assertEquals(await sumsOf(sdk, "db.client.connection.limit"), [
+      [poolOf(server, undefined), 1],
+      [poolOf(server, "sessions"), 4],
+    ]);
     const items = (result: string) => ({
       "db.system.name": "memcached",
       "db.operation.name": "get",

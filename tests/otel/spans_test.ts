@@ -104,6 +104,12 @@ function span(
   };
 }
 
+/** What the server tells of items. */
+const items = (hits: number, misses: number) => ({
+  "memcached.hits": hits,
+  "memcached.misses": misses,
+});
+
 test("instrument() makes a span of a command, below the caller's", async () => {
   await withClient(async (client, server, sdk) => {
     await within("request", async () => {
@@ -113,8 +119,8 @@ test("instrument() makes a span of a command, below the caller's", async () => {
     await client.get("absent");
     assertEquals(commandsOf(sdk), [
       span("set", server, "request"),
-      span("get", server, "request"),
-      span("get", server, undefined),
+      span("get", server, "request", items(1, 0)),
+      span("get", server, undefined, items(0, 1)),
     ]);
     const [{ instrumentationScope: scope, events, links }] = sdk.ended;
     assertEquals([scope.name, scope.version], ["@x/memcache", "0.1.0"]);
@@ -135,7 +141,9 @@ test("instrument() tells commands of one turn apart, by their callers", async ()
       gets.map(({ parent }) => parent).sort(),
       [...callers].sort(),
     );
-    assertEquals(gets[0], span("get", server, gets[0].parent) as SeenSpan);
+    const { parent } = gets[0];
+    const first = span("get", server, parent, items(0, 1)) as SeenSpan;
+    assertEquals(gets[0], first);
   });
 });
 
@@ -343,7 +351,9 @@ test("instrument() makes no span without a parent if told so", async () => {
   await withClient(async (client, server, sdk) => {
     await client.get("key");
     await within("request", () => client.get("key"));
-    assertEquals(commandsOf(sdk), [span("get", server, "request")]);
+    assertEquals(commandsOf(sdk), [
+      span("get", server, "request", items(0, 1)),
+    ]);
     const [{ value }] = await sdk.points("db.client.operation.duration");
     assertEquals((value as { count: number }).count, 2);
   }, { requireParent: true });
@@ -366,6 +376,7 @@ test("instrument() names the socket of a server", async () => {
         "db.operation.name": "get",
         "server.address": path,
         "network.transport": "unix",
+        ...items(0, 1),
       },
       status: { code: 0 },
     }]);

@@ -91,6 +91,8 @@ test("commands are told with their keys, server and outcome", async () => {
           keys: ["a"],
           noreply: false,
           ...place,
+          hits: 1,
+          misses: 0,
           result: value,
         },
         {
@@ -98,18 +100,20 @@ test("commands are told with their keys, server and outcome", async () => {
           keys: ["b"],
           noreply: false,
           ...place,
+          hits: 0,
+          misses: 1,
           result: undefined,
         },
       ]);
       assertEquals(
         [...messages.keys()].slice(3).map((
-          { command, keys, noreply },
-        ) => [command, keys, noreply]),
-        [["get", ["a", "b"], false], ["set", ["c"], true], [
-          "version",
-          [],
-          false,
-        ]],
+          { command, keys, noreply, hits, misses },
+        ) => [command, keys, noreply, hits, misses]),
+        [
+          ["get", ["a", "b"], false, 1, 1],
+          ["set", ["c"], true, undefined, undefined],
+          ["version", [], false, undefined, undefined],
+        ],
       );
       const [begun] = told;
       assertEquals("result" in begun.snapshot, false);
@@ -416,3 +420,28 @@ test("a listener that throws does no harm to a command", async () => {
   }
   // Where the test runner lets a test see what nobody has caught.
 }, { runtimes: ["deno"] });
+
+test("a command is told with its hits and misses, on whatever line it goes", async () => {
+  const server = await MemcachedServer.start();
+  const client = new Client(server.address);
+  await client.set("a", "1");
+  for (const count of [1, 20, 400]) {
+    await listening<CommandMessage>("command", async (told) => {
+      const keys = Array.from({ length: count }, (_, i) => i % 2 ? "a" : "no");
+      await Promise.all(keys.map((key) => client.get(key)));
+      await client.getMany(["a", "b", "c"]);
+      await client.meta.get("no", { quiet: true });
+      await client.delete("no");
+      const seen = [...byMessage(told).keys()];
+      for (const { keys: [key], hits, misses } of seen.slice(0, count)) {
+        assertEquals([hits, misses], key === "a" ? [1, 0] : [0, 1]);
+      }
+      assertEquals(
+        seen.slice(count).map(({ hits, misses }) => [hits, misses]),
+        [[1, 2], [0, 1], [0, 1]],
+      );
+    });
+  }
+  await client.close();
+  await server.close();
+});

@@ -172,6 +172,7 @@ export class JoinedCommand extends KeysCommand {
     const member = this.#members[this.#held];
     this.#members[this.#held] = undefined;
     this.#held = -1;
+    member?.request.tallied(1, 0);
     member?.give(this.#value, this.#flags, 0n);
     this.#value = undefined;
   }
@@ -190,7 +191,10 @@ export class JoinedCommand extends KeysCommand {
 
   protected override finish(): void {
     this.request.settled = true;
-    for (const member of this.#members) member?.miss();
+    for (const member of this.#members) {
+      member?.request.tallied(0, 1);
+      member?.miss();
+    }
   }
 
   override takeFailure(error: unknown): boolean {
