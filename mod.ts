@@ -233,6 +233,7 @@ export type {
 export type {
   ClientMetrics,
   ConnectionMetrics,
+  PoolMetrics,
   ServerMetrics,
 } from "./src/client/metrics.ts";
 export type {
