@@ -56,11 +56,10 @@ const TURNS = 2;
  * - Requests for the same page at the same time are one, in all processes
  *   (`getOrSet`). With `staleFor` one of them makes the page anew once its time
  *   is over, and the others get the old one meanwhile.
-  * - Who makes a page gets it as it is written, at once. The others get it when
+ * - Who makes a page gets it as it is written, at once. The others get it when
  *   it is whole; they do not wait for a client that reads slowly, nor for any
  *   page longer than 40 seconds. One that hangs up before its page has ended
  *   leaves it to another request.
-
  * - Kept are responses to `GET` with status 200, and `HEAD` is answered from
  *   them. Never kept is what has `Set-Cookie`; a `Cache-Control` with `no-store`,
  *   `no-cache` or `private`, or one that allows less than `ttl` seconds, as
