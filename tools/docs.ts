@@ -78,6 +78,16 @@ async function listSymbols(out: string): Promise<Map<string, string>> {
   return symbols;
 }
 
+/**
+ * Makes a page of the API one that may be anywhere: without links to files of
+ * this machine, and with the names of pages that a server would add.
+ */
+function settle(html: string): string {
+  return html
+    .replace(/<a\s+class="sourceButton"\s+href="file:[^"]*">.*?<\/a>/gs, "")
+    .replace(/ href="((?:\.{1,2}(?:\/|&#x2F;))+)"/g, ' href="$1index.html"');
+}
+
 /** Puts links to the guide and to all entries at the top of the API's pages. */
 async function linkBack(out: string, folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(`${out}/${folder}`)) {
@@ -87,7 +97,7 @@ async function linkBack(out: string, folder: string): Promise<void> {
     const links = [...PARTS.slice(0, 2), ...ENTRIES].map(({ path: to, text }) =>
       `<a href="${wayTo(to, path)}" class="contextLink">${escapeHtml(text)}</a>`
     );
-    const html = await Deno.readTextFile(`${out}/${path}`);
+    const html = settle(await Deno.readTextFile(`${out}/${path}`));
     const top = html.indexOf('<nav id="topnav">');
     // Pages that only send on to another one have no top.
     if (top < 0) continue;

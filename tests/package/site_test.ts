@@ -113,10 +113,11 @@ test("buildSite() makes pages whose links go somewhere", async () => {
         `${page} has no way to the guide`,
       );
       for (const link of links) {
-        // Deno's own way to a folder is that of its first page.
-        const path = link.split("#")[0].replace(/\/$/, "/index.html");
-        assert(has.has(path), `${page}: there is no ${link}`);
+        assert(has.has(link.split("#")[0]), `${page}: there is no ${link}`);
       }
+    }
+    for (const page of files.filter((file) => file.endsWith(".html"))) {
+      assert(!/ href="file:/.test(await read(page)), `${page} names a file`);
     }
     const symbols = linksOf("/api/index.html", await read("/api/index.html"));
     assert(symbols.includes("/api/~/Client.html"));
