@@ -5,7 +5,8 @@ import { assertEquals } from "@std/assert";
 import { Client, HashClient, PooledClient } from "@x/memcache";
 import { needsMemcached, withMemcached } from "../_memcached.ts";
 import { test } from "../_runtime.ts";
-import { turn } from "./_calls.ts";
+import type { Script } from "../_scripted.ts";
+import { turn, withPair } from "./_calls.ts";
 
 const TIMEOUT = 50;
 
@@ -65,20 +66,17 @@ for (const protocol of ["auto", "classic"] as const) {
   );
 }
 
-test(
-  "a server that is silent is told from a program that is held up",
-  async () => {
-    await withMemcached({}, async (memcached) => {
-      const client = new Client(memcached.server, { timeout: TIMEOUT });
-      await client.set("a", "1", { timeout: 5000 });
-      memcached.pause();
-      const call = client.get("a").then(() => "answered", ({ code }) => code);
-      await turn();
-      hold(4 * TIMEOUT);
-      assertEquals(await call, "ERR_TIMEOUT");
-      memcached.resume();
-      await client.close();
-    });
-  },
-  needsMemcached,
-);
+test("a server that is silent is told from a program that is held up", async () => {
+  const command: Script = (command, peer) => {
+    if (command.name !== "get") peer.answer(command);
+    return undefined;
+  };
+  const options = { timeout: TIMEOUT, protocol: "classic" } as const;
+  await withPair({ command }, options, async ({ client }) => {
+    await client.set("a", "1", { timeout: 5000 });
+    const call = client.get("a").then(() => "answered", ({ code }) => code);
+    await turn();
+    hold(4 * TIMEOUT);
+    assertEquals(await call, "ERR_TIMEOUT");
+  });
+});
