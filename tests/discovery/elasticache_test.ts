@@ -226,7 +226,7 @@ held(
         const iterator = iterate(
           new ElastiCacheDiscovery(server.address, {
             ...FAST,
-            timeout: 50,
+            timeout: 400,
             onError: (error) => void errors.push(error),
           }),
         );
