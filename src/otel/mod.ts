@@ -66,7 +66,8 @@ export interface Instrumentation {
  * Makes spans and metrics of all commands, from now on, until it is stopped.
  *
  * - A command is a span of the kind CLIENT, below the caller's active span. A
- *   call of many keys is one for each server, and for each 100 keys.
+ *   `getMany` is one for each server, and for each 100 keys; `setMany` and
+ *   `deleteMany` are one for each key.
  * - Its duration is recorded in `db.client.operation.duration`; how long
  *   connections took, and commands waited for one, in
  *   `db.client.connection.create_time`, `.wait_time`, `.pending_requests` and

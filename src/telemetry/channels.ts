@@ -25,8 +25,11 @@ export interface ServerPlace {
 /**
  * A command, as it is told on the tracing channel `@x/memcache:command`: `start`
  * and `end` when it is given to the client, `error` if it fails, `asyncStart` and
- * `asyncEnd` when its caller is told. A call of many keys is one command for each
- * server, and for each 100 keys.
+ * `asyncEnd` when its caller is told. A `getMany` is one command for each server,
+ * and for each 100 keys; `setMany` and `deleteMany` are one for each key.
+ *
+ * Not told is what is refused before it could be sent, such as an illegal key,
+ * nor what `keys()` and `watch()` send.
  *
  * The same object goes through all of them. `start` is told in the caller's
  * asynchronous context.

@@ -39,8 +39,9 @@ export interface LatencyMetrics {
 /** What is counted of one command for one server. */
 export interface CommandMetrics {
   /**
-   * How often it has come to its end, well or not. A call of many keys is one
-   * for each 100 keys.
+   * How often it has come to its end, well or not. A `getMany` is one for each
+   * 100 keys, a `setMany` or `deleteMany` one for each key. What is refused
+   * before it could be sent, such as an illegal key, does not count.
    */
   readonly calls: number;
   /**
