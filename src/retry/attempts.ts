@@ -9,6 +9,12 @@ import type { CommandOptions } from "../types.ts";
 import { RetryBudget } from "./budget.ts";
 import { checkDelay, type Retry, type RetryPolicy } from "./options.ts";
 
+/**
+ * Milliseconds that an attempt has to have: in less no server answers, and a
+ * timeout may be told a little early.
+ */
+const LEAST = 1;
+
 /** A call that can be attempted more than once. */
 export interface Call {
   /** Name of the method. */
@@ -83,7 +89,7 @@ export class Attempts {
       if (over || !this.#mayRepeat(call, error)) throw told;
       const delay = this.#delay(made, error);
       // Whoever has to wait beyond the deadline may as well know at once.
-      if (performance.now() + delay >= deadline) throw told;
+      if (performance.now() + delay + LEAST > deadline) throw told;
       if (!this.#budget.spend()) throw told;
       this.#tell({ method: call.method, attempt: made, delay, error });
       if (delay > 0) {
@@ -94,7 +100,7 @@ export class Attempts {
       if (deadline !== Infinity) {
         const left = deadline - performance.now();
         // The timer was late: 0 would mean no timeout at all.
-        if (left <= 0) throw told;
+        if (left < LEAST) throw told;
         options = { ...options, timeout: left };
       }
       try {
