@@ -62,9 +62,20 @@ export class ClientAround<C extends KeyCommands = KeyCommands> {
     return { ...first, servers: [...first.servers, ...rest] };
   }
 
-  /** Tells where the first client has a key. See {@linkcode InsightCommands.explain}. */
+  /**
+   * Tells where the first client has a key, and that there are others. See
+   * {@linkcode InsightCommands.explain}.
+   *
+   * @param key 1 to 250 bytes, prefix included.
+   * @returns What the first client says of it.
+   */
   explain(key: Key): Explanation {
-    return this.#clients[0].explain(key);
+    const said = this.#clients[0].explain(key);
+    const others = this.#clients.length - 1;
+    if (others === 0) return said;
+    const more =
+      `of the first client; what it does not have is read from ${others} more`;
+    return { ...said, text: `${said.text}, ${more}` };
   }
 
   /** Waits for what is on its way. See {@linkcode KeyCommands.flush}. */

@@ -106,7 +106,8 @@ const TURNS = 2;
  * });
  *
  * const server = app.listen(0);
- * const url = `http://localhost:${server.address().port}/`;
+ * const { port } = server.address() as { port: number };
+ * const url = `http://localhost:${port}/`;
  * await (await fetch(url)).text();
  * const response = await fetch(url);
  * console.log(await response.text()); // "made 1 times"

@@ -28,7 +28,8 @@ export interface ServerCondition {
   readonly server: string;
   /**
    * `"failing"`: it could not be reached, or did not answer, when it was last
-   * tried. `"dead"`: it is out of the ring of a cluster.
+   * tried; one that has but lost a connection is up until then. `"dead"`: it is
+   * out of the ring of a cluster.
    */
   readonly state: "up" | "failing" | "dead";
   /**

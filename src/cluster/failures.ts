@@ -66,7 +66,7 @@ export function noServersError(
     : `the hasher has none for the key among the ${left} that can be used, of ${patients.length}`;
   const why = next === undefined
     ? none
-    : `${none}; of ${next.name}, ${outlook(next, at)}`;
+    : `${none}; the first to be tried is ${next.name}, ${outlook(next, at)}`;
   return stackless(() =>
     new MemcacheNoServersError(
       `Cannot send ${request.command}: no server, ${why}`,

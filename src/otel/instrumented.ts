@@ -65,7 +65,10 @@ export class Instrumented {
     checkClient(client);
     checkPoolName(options.poolName);
     const { poolName } = options;
-    attempt(() => this.#observed?.add(client, poolName));
+    // Once it is stopped it observes nothing.
+    if (registry[ACTIVE] === this) {
+      attempt(() => this.#observed?.add(client, poolName));
+    }
     return () => this.#observed?.remove(client);
   }
 

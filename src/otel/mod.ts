@@ -46,7 +46,8 @@ export interface Instrumentation {
   /**
    * Shows what a client counts by itself as metrics: its connections, hits and
    * misses, and bytes. They are read when metrics are collected. A client that
-   * is observed already is so once, under the new name.
+   * is observed already is so once, under the new name. Does nothing once it is
+   * stopped.
    *
    * @param client A client of any kind; a cluster shows each of its servers.
    * @param options The name of its pools.

@@ -98,6 +98,12 @@ export function checkPoolName(name: unknown): void {
 
 /** Checks the options, which JavaScript may have given. */
 export function checkOptions(options: InstrumentOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new MemcacheIllegalInputError(
+      "Cannot use options of instrument(): they must be an object",
+      { sent: false },
+    );
+  }
   for (const name of ["spans", "metrics", "keys", "requireParent"] as const) {
     const value: unknown = options[name];
     if (value !== undefined && typeof value !== "boolean") {

@@ -158,7 +158,15 @@ export class ServerStats {
       error instanceof MemcacheSerdeError ||
       error.code === "ERR_CLIENT_CLOSED"
     ) return;
-    const { code, message } = error;
-    this.lastError = { code, message, at: Date.now() };
+    // What is told of a server that is not to be tried yet says what it failed
+    // with before, and until when: the one is kept, the other passes.
+    const { cause, sent } = error;
+    const isRepeated = sent === false && cause instanceof MemcacheError;
+    const { code, message } = isRepeated ? cause : error;
+    this.lastError = {
+      code,
+      message: message.replace(/; the next attempt is due in \d+ ms$/, ""),
+      at: Date.now(),
+    };
   }
 }

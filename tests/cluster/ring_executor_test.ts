@@ -403,7 +403,9 @@ test("RingExecutor says so where the hasher has no server for a key", async () =
   assertEquals(
     (await failure(world.client.get("k"))).message,
     "Cannot send get: no server, the hasher has none for the key among the " +
-      `2 that can be used, of 3; of ${SERVERS[1]}, it is tried again in ` +
+      `2 that can be used, of 3; the first to be tried is ${
+        SERVERS[1]
+      }, it is tried again in ` +
       "59000 ms: Connection refused",
   );
 });
