@@ -7,10 +7,13 @@
 /** The longest time that is told from longer ones: 2^31 - 1 microseconds. */
 const LONGEST = 2_147_483_647;
 
+/** Powers of two that there is room for at first: with 8 buckets each, 16 ms. */
+const USUAL = 12;
+
 /** Times in whole microseconds. */
 export class Histogram {
   readonly #bits: number;
-  readonly #counts: Float64Array;
+  #counts: Float64Array;
   #count = 0;
   #sum = 0;
   #max = 0;
@@ -21,7 +24,7 @@ export class Histogram {
    */
   constructor(bits: number) {
     this.#bits = bits;
-    this.#counts = new Float64Array((32 - bits) << bits);
+    this.#counts = new Float64Array(USUAL << bits);
   }
 
   /** How many there are. */
@@ -45,10 +48,18 @@ export class Histogram {
     const bits = this.#bits;
     const shift = 31 - bits - Math.clz32(value);
     const bucket = shift > 0 ? (shift << bits) + (value >> shift) : value;
+    if (bucket >= this.#counts.length) this.#grow();
     this.#counts[bucket]++;
     this.#count++;
     this.#sum += value;
     if (value > this.#max) this.#max = value;
+  }
+
+  /** There are few that long, and most histograms have none. */
+  #grow(): void {
+    const counts = new Float64Array((32 - this.#bits) << this.#bits);
+    counts.set(this.#counts);
+    this.#counts = counts;
   }
 
   /** The time that a share of them, 0 to 1, did not exceed. */

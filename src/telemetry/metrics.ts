@@ -70,7 +70,7 @@ export function commandMetrics(stats: CommandStats): CommandMetrics {
   const { calls, hits, misses, aborted, errors, latency } = stats;
   return {
     ...{ calls, hits, misses, aborted },
-    errors: Object.fromEntries(errors),
+    errors: Object.fromEntries(errors ?? []),
     latency: latencyMetrics(latency),
   };
 }

@@ -41,7 +41,7 @@ export class CommandStats {
   /** How long the answers took. */
   readonly latency: Histogram = new Histogram(BITS);
   /** How often it has failed, by the codes of the errors. */
-  readonly errors: Map<string, number> = new Map();
+  errors: Map<string, number> | undefined = undefined;
   readonly #server: ServerStats;
 
   /** Starts from nothing. */
@@ -143,7 +143,7 @@ export class ServerStats {
 
   /** Counts a failure of a command. */
   failed(stats: CommandStats, error: unknown): void {
-    const { errors } = stats;
+    const errors = stats.errors ??= new Map();
     const code = error instanceof MemcacheError ? error.code : "unknown";
     errors.set(code, (errors.get(code) ?? 0) + 1);
     this.#note(error);
