@@ -20,7 +20,7 @@ import {
   WRONG_HOST_KEY,
 } from "../_certs.ts";
 import { runtime, test } from "../_runtime.ts";
-import { equal, heldUp, longText } from "./conformance.ts";
+import { equal, heldUp, longText } from "./_held.ts";
 import {
   closed,
   echo,
